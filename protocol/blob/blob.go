@@ -76,3 +76,12 @@ func (r Ref) Check() error {
 	}
 	return nil
 }
+
+// CheckLen reports whether a sealed length that a peer names is possible, before
+// anything is computed from it.
+func CheckLen(sealed uint64) error {
+	if n, ok := PlainLen(sealed); !ok || n > LenMax {
+		return fmt.Errorf("length %d: %w", sealed, ErrCorrupt)
+	}
+	return nil
+}

@@ -169,9 +169,8 @@ func within(lo, hi, a, b int) bool { return hi-lo == 1 || a <= lo && hi <= b }
 // keep them beside the data is what resuming needs. All its errors are
 // ErrCorrupt, as its input comes from a peer.
 func Verify(id ID, length uint64, a, b int, data []byte, proof [][32]byte) ([][32]byte, error) {
-	plain, ok := PlainLen(length)
-	if !ok || plain > LenMax {
-		return nil, fmt.Errorf("length %d: %w", length, ErrCorrupt)
+	if err := CheckLen(length); err != nil {
+		return nil, err
 	}
 	if a < 0 || a >= b || b > LeafCount(length) {
 		return nil, fmt.Errorf("leaves %d to %d: %w", a, b, ErrCorrupt)

@@ -1,6 +1,9 @@
 package identity
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Claims is what a clinic vouches for.
 type Claims struct {
@@ -34,7 +37,7 @@ func (a *Attest) check() error {
 		return ErrField
 	}
 	c := a.Claims
-	return checkTexts(append([]string{c.Name, c.LicenceAuthority, c.LicenceNumber, c.Organisation}, c.Specialties...))
+	return checkTexts(slices.Concat([]string{c.Name, c.LicenceAuthority, c.LicenceNumber, c.Organisation}, c.Specialties))
 }
 
 // VerifyAttest reads an attestation signed by an issuer's root.

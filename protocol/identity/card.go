@@ -2,6 +2,7 @@ package identity
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/curbside-p2p/curbside/protocol/seal"
 	"github.com/curbside-p2p/curbside/protocol/wire"
@@ -93,7 +94,7 @@ func (c *Card) check() error {
 	case len(c.Boxes) > PeersMax:
 		return ErrTooLong
 	}
-	if err := checkTexts(append([]string{c.Name}, append(c.Specialties, c.Languages...)...)); err != nil {
+	if err := checkTexts(slices.Concat([]string{c.Name}, c.Specialties, c.Languages)); err != nil {
 		return err
 	}
 	for _, b := range c.Boxes {

@@ -10,15 +10,14 @@ import (
 // Device holds the author keys of one device of a person. It prints as
 // "[secret]". It is safe for concurrent use.
 type Device struct {
-	seed   wire.Secret
-	keys   keys
+	keys   *keys
 	person PersonID
 	id     DeviceID
 }
 
 // NewDevice makes the device of a seed D; wire.NewSecret makes a new one.
 func NewDevice(person PersonID, seed wire.Secret) *Device {
-	d := &Device{seed: seed, person: person, keys: newKeys(
+	d := &Device{person: person, keys: newKeys(seed,
 		wire.KDF32(seed, "device/ed25519", nil),
 		wire.KDF32(seed, "device/mldsa65", nil),
 	)}
@@ -33,7 +32,7 @@ func (d *Device) ID() DeviceID { return d.id }
 func (d *Device) Person() PersonID { return d.person }
 
 // Seed returns what NewDevice takes.
-func (d *Device) Seed() wire.Secret { return d.seed }
+func (d *Device) Seed() wire.Secret { return d.keys.seed }
 
 // Public returns the public half.
 func (d *Device) Public() DevicePublic {
@@ -56,4 +55,4 @@ func (d *Device) SignCard(c Card) ([]byte, error) {
 }
 
 // Format prints "[secret]" for every verb.
-func (d *Device) Format(f fmt.State, verb rune) { d.seed.Format(f, verb) }
+func (d *Device) Format(f fmt.State, verb rune) { d.keys.seed.Format(f, verb) }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/curbside-p2p/curbside/protocol/wire"
 )
@@ -50,10 +51,13 @@ func HalfWords(id PersonID) []string {
 
 // MatchesNumber reports whether what was said is the other person's half, or
 // the whole number of the two. Spaces and dashes do not matter; anything less
-// than all digits does not match.
+// than all digits does not match, nor does anyone match themselves.
 func MatchesNumber(own, other PersonID, said string) bool {
+	if own == other {
+		return false
+	}
 	said = strings.Map(func(r rune) rune {
-		if r == ' ' || r == '-' || r == '\n' || r == '\t' || r == '\r' {
+		if r == '-' || unicode.IsSpace(r) {
 			return -1
 		}
 		return r

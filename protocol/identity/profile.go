@@ -123,13 +123,17 @@ func (p *Profile) contradict(s *Statement, b []byte) error {
 }
 
 // apply changes the devices. A revoked device never comes back, even if
-// certified again or only later.
+// certified again or only later, and its cards are gone.
 func (p *Profile) apply(s *Statement) {
 	if s.Revoke != nil {
 		p.revoked[s.Revoke.Device] = s.Revoke.Reason
 		if c := p.Devices[s.Revoke.Device]; c != nil {
 			c.Revoked = s.Revoke.Reason
 		}
+		for _, of := range []map[DeviceID][]byte{p.CardBytes, p.CardFork} {
+			delete(of, s.Revoke.Device)
+		}
+		delete(p.Cards, s.Revoke.Device)
 		return
 	}
 	c := *s.Cert

@@ -10,8 +10,7 @@ import (
 // Root holds a person's root keys. It is made, used and forgotten; it is never
 // in the everyday vault. It prints as "[secret]".
 type Root struct {
-	seed wire.Secret
-	keys keys
+	keys *keys
 	id   PersonID
 }
 
@@ -20,7 +19,7 @@ func NewRoot() *Root { return RootFromSeed(wire.NewSecret()) }
 
 // RootFromSeed makes the root of a seed R.
 func RootFromSeed(seed [32]byte) *Root {
-	r := &Root{seed: seed, keys: newKeys(
+	r := &Root{keys: newKeys(seed,
 		wire.KDF32(seed, "person/ed25519", nil),
 		wire.KDF32(seed, "person/mldsa65", nil),
 	)}
@@ -38,7 +37,7 @@ func RootFromWords(words []string) (*Root, error) {
 }
 
 // Words returns the seed as 24 words of the BIP-39 English list.
-func (r *Root) Words() []string { return seedWords(r.seed) }
+func (r *Root) Words() []string { return seedWords(r.keys.seed) }
 
 // Person returns the public half.
 func (r *Root) Person() Person {
@@ -49,10 +48,10 @@ func (r *Root) Person() Person {
 func (r *Root) ID() PersonID { return r.id }
 
 // Derive derives another secret of the person, as a backup's identity is.
-func (r *Root) Derive(label string) wire.Secret { return wire.KDF32(r.seed, label, nil) }
+func (r *Root) Derive(label string) wire.Secret { return wire.KDF32(r.keys.seed, label, nil) }
 
 // Format prints "[secret]" for every verb.
-func (r *Root) Format(f fmt.State, verb rune) { r.seed.Format(f, verb) }
+func (r *Root) Format(f fmt.State, verb rune) { r.keys.seed.Format(f, verb) }
 
 // CertifyDevice signs a device into the chain. Serial and prev are what
 // Profile.Next returns, 1 and nil for a new person.

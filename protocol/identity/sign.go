@@ -2,7 +2,6 @@ package identity
 
 import (
 	"crypto/ed25519"
-	"fmt"
 
 	"filippo.io/mldsa"
 
@@ -41,30 +40,30 @@ func message(label string, msg []byte) []byte {
 	return append([]byte(wire.Prefix+"sig/"+label+"\x00"), msg...)
 }
 
-// keys is a pair of author keys. It prints as "[secret]".
+// keys is a pair of author keys and the seed they are made of. Root and Device
+// hold it by pointer: fmt prints the fields of a copied struct without asking
+// its methods, but of a pointer inside only the address.
 type keys struct {
+	seed   wire.Secret
 	ed     ed25519.PrivateKey
 	ml     *mldsa.PrivateKey
 	public DevicePublic
 }
 
-func newKeys(edSeed, mlSeed wire.Secret) keys {
+func newKeys(seed, edSeed, mlSeed wire.Secret) *keys {
 	ed := ed25519.NewKeyFromSeed(edSeed[:])
 	ml, err := mldsa.NewPrivateKey(mldsa.MLDSA65(), mlSeed[:])
 	if err != nil {
 		panic("identity: ML-DSA refused a 32-byte seed")
 	}
-	return keys{ed: ed, ml: ml, public: DevicePublic{
+	return &keys{seed: seed, ed: ed, ml: ml, public: DevicePublic{
 		Ed25519: [32]byte(ed.Public().(ed25519.PublicKey)),
 		MLDSA65: ml.PublicKey().Bytes(),
 	}}
 }
 
-// Format prints "[secret]" for every verb.
-func (k keys) Format(f fmt.State, verb rune) { wire.Secret{}.Format(f, verb) }
-
 // sign signs with the given algs, or with both if none is given.
-func (k keys) sign(label string, msg []byte, algs ...int) Sigs {
+func (k *keys) sign(label string, msg []byte, algs ...int) Sigs {
 	if len(algs) == 0 {
 		algs = []int{AlgEd25519, AlgMLDSA65}
 	}
@@ -88,7 +87,7 @@ func (k keys) sign(label string, msg []byte, algs ...int) Sigs {
 }
 
 // record signs a payload with both algs.
-func (k keys) record(label string, payload any) ([]byte, error) {
+func (k *keys) record(label string, payload any) ([]byte, error) {
 	p, err := wire.Marshal(payload)
 	if err != nil {
 		return nil, err

@@ -19,9 +19,11 @@ const (
 // key is refused, else it could block every epoch of its threads.
 var ErrPublic = errors.New("kem public key is not usable")
 
-// KEM is a device's X-Wing key pair. It prints as "[secret]".
+// KEM is a device's X-Wing key pair. It prints as "[secret]"; the seed is behind
+// a pointer, as fmt would print it in a copied struct. It is safe for concurrent
+// use.
 type KEM struct {
-	seed   wire.Secret
+	seed   *wire.Secret
 	priv   hpke.PrivateKey
 	public []byte
 	id     [32]byte
@@ -37,7 +39,8 @@ func KEMFromSeed(seed [32]byte) *KEM {
 		panic("seal: X-Wing refused a 32-byte seed")
 	}
 	public := priv.PublicKey().Bytes()
-	return &KEM{seed: seed, priv: priv, public: public, id: KeyID(public)}
+	s := wire.Secret(seed)
+	return &KEM{seed: &s, priv: priv, public: public, id: KeyID(public)}
 }
 
 // KeyID names a KEM public key.
@@ -47,7 +50,7 @@ func KeyID(public []byte) [32]byte { return wire.Hash("kem", public) }
 func (k *KEM) Public() []byte { return append([]byte(nil), k.public...) }
 
 // Seed returns what KEMFromSeed takes.
-func (k *KEM) Seed() wire.Secret { return k.seed }
+func (k *KEM) Seed() wire.Secret { return *k.seed }
 
 // ID returns the KeyID.
 func (k *KEM) ID() [32]byte { return k.id }

@@ -25,7 +25,8 @@ func NewReader(key wire.Secret, context string, src io.ReaderAt, sealedLen int64
 	if err != nil {
 		return nil, err
 	}
-	if _, err := r.chunk(nil, make([]byte, sealedChunk), r.size/chunkSize); err != nil {
+	buf := make([]byte, sealedChunk)
+	if _, err := r.chunk(buf[:0], buf, r.size/chunkSize); err != nil {
 		return nil, err
 	}
 	return r, nil
@@ -83,7 +84,7 @@ func (r *Reader) part(p, buf []byte, off int64) (int, error) {
 		_, err := r.chunk(p[:0:chunkSize], buf, i)
 		return chunkSize, err
 	}
-	plain, err := r.chunk(make([]byte, 0, chunkSize), buf, i)
+	plain, err := r.chunk(buf[:0], buf, i) // in place
 	if err != nil {
 		return 0, err
 	}
