@@ -1,0 +1,143 @@
+package blobs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	"github.com/curbside-p2p/curbside/protocol/blob"
+	"github.com/curbside-p2p/curbside/storage/durable"
+)
+
+// File is an open, whole blob. It is safe for concurrent use.
+type File struct {
+	f    *os.File
+	id   blob.ID
+	size uint64
+	path string
+	disk *durable.Disk
+
+	once   sync.Once
+	leaves [][32]byte
+	err    error
+}
+
+// Open opens a whole blob for reading; ErrAbsent if it is not here.
+func (s *Store) Open(id blob.ID) (*File, error) {
+	f, err := os.Open(s.path(id))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, ErrAbsent
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open blob: %w", err)
+	}
+	info, err := f.Stat()
+	if err == nil {
+		err = checkLength(uint64(info.Size()))
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("open blob %s: %w", id, err)
+	}
+	return &File{f: f, id: id, size: uint64(info.Size()), path: s.path(id), disk: s.disk}, nil
+}
+
+// Read returns all bytes of a whole blob that must not be longer than limit,
+// unverified: opening it with its key verifies them.
+func (s *Store) Read(id blob.ID, limit uint64) ([]byte, error) {
+	f, err := s.Open(id)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	if f.size > limit {
+		return nil, fmt.Errorf("blob %s has %d bytes: %w", id, f.size, blob.ErrTooLong)
+	}
+	b := make([]byte, f.size)
+	if _, err := io.ReadFull(io.NewSectionReader(f, 0, f.Size()), b); err != nil {
+		return nil, fmt.Errorf("read blob %s: %w", id, err)
+	}
+	return b, nil
+}
+
+// ReadAt reads sealed bytes as they are on disk.
+func (f *File) ReadAt(p []byte, off int64) (int, error) { return f.f.ReadAt(p, off) }
+
+// Size is the sealed length.
+func (f *File) Size() int64 { return int64(f.size) }
+
+// ID is the name of the blob.
+func (f *File) ID() blob.ID { return f.id }
+
+// Close closes the file.
+func (f *File) Close() error { return f.f.Close() }
+
+// Leaves returns the leaf hashes, which together give the blob's name. They come
+// from the leaf table or, if that is lost or wrong, from the blob itself; then
+// blob.ErrCorrupt says that the blob is damaged. Do not change the slice.
+func (f *File) Leaves() ([][32]byte, error) {
+	f.once.Do(func() { f.leaves, f.err = f.load() })
+	return f.leaves, f.err
+}
+
+func (f *File) load() ([][32]byte, error) {
+	keep := blob.LeafCount(f.size) >= leavesKept
+	if keep {
+		leaves, err := readTable(f.path+leavesSuffix, f.size)
+		if err == nil && blob.IDOf(f.size, leaves) == f.id {
+			return leaves, nil
+		}
+	}
+	leaves, err := hashLeaves(f.f, f.size)
+	if err != nil {
+		return nil, fmt.Errorf("hash blob %s: %w", f.id, err)
+	}
+	if blob.IDOf(f.size, leaves) != f.id {
+		return nil, fmt.Errorf("blob %s: %w", f.id, blob.ErrCorrupt)
+	}
+	if keep { // a cache: without it the next reader hashes again
+		_ = f.disk.Replace(f.path+leavesSuffix, encodeTable(f.size, leaves))
+	}
+	return leaves, nil
+}
+
+// ReadRange reads the leaves [first,first+n) and checks them against the leaf
+// hashes, so that damage on disk is never served: blob.ErrCorrupt.
+func (f *File) ReadRange(first, n int) ([]byte, error) {
+	leaves, err := f.Leaves()
+	if err != nil {
+		return nil, err
+	}
+	return readRange(f.f, f.id, f.size, leaves, first, n)
+}
+
+func readRange(r io.ReaderAt, id blob.ID, size uint64, leaves [][32]byte, first, n int) ([]byte, error) {
+	if err := checkRange(size, first, n); err != nil {
+		return nil, err
+	}
+	off, length := blob.RangeSpan(size, first, first+n)
+	data := make([]byte, length)
+	if _, err := r.ReadAt(data, off); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("read blob %s: %w", id, err)
+	}
+	for i := first; i < first+n; i++ {
+		at, span := blob.LeafSpan(size, i)
+		if blob.LeafHash(data[at-off:at-off+span]) != leaves[i] {
+			return nil, fmt.Errorf("blob %s leaf %d: %w", id, i, blob.ErrCorrupt)
+		}
+	}
+	return data, nil
+}
+
+// errRange says that a caller asked for leaves a blob does not have.
+var errRange = errors.New("no such leaves")
+
+func checkRange(size uint64, first, n int) error {
+	count := blob.LeafCount(size)
+	if first < 0 || n < 1 || first >= count || n > count-first {
+		return fmt.Errorf("leaves %d+%d of %d: %w", first, n, count, errRange)
+	}
+	return nil
+}

@@ -1,0 +1,18 @@
+package blobs
+
+import "time"
+
+const (
+	// groupBytes and groupTime say when received leaves are synced: often
+	// enough that a crash costs little, seldom enough that an fsync is shared.
+	groupBytes = 8 << 20
+	groupTime  = 100 * time.Millisecond
+	// groupFiles bounds the files kept open between two syncs.
+	groupFiles = 256
+	// syncers is how many fsyncs run at once. They wait for the disk, not the
+	// processor, and a journalling file system commits many together.
+	syncers = 16
+	// leavesKept is the smallest leaf count worth a file of leaf hashes; with
+	// fewer, hashing the blob again costs less than opening another file.
+	leavesKept = 3
+)
