@@ -1,0 +1,82 @@
+package exchange
+
+import "time"
+
+// Limits, FORMATS §12 and NETWORK §8. Each is checked before anything is allocated
+// for what it bounds.
+const (
+	// frameMax is length's largest value: a range of 16 leaves with its proof.
+	frameMax = 1<<20 + 64<<10
+	// unprovenMax and unprovenTime bound what a peer may send before it has
+	// proven a device: hello, prove, its certificates and a Join take 20 KiB.
+	unprovenMax  = 64 << 10
+	unprovenTime = 10 * time.Second
+	// strangerMax and strangerTime bound a proven peer that is neither contact
+	// nor member: enough to bring one case, not to fill a disk.
+	strangerMax  = 4 << 20
+	strangerTime = 60 * time.Second
+	// strangerThreads is how many unknown threads it may bring.
+	strangerThreads = 16
+	// silentTime is how long a peer may owe something and send nothing.
+	silentTime = 60 * time.Second
+	// endTime is how long an end may take to write.
+	endTime = time.Second
+
+	// devicesMax bounds the devices one peer proves: the persons of a large node.
+	devicesMax = 64
+	// recordMax is one record (FORMATS §12).
+	recordMax = 64 << 10
+	// recordsMax bounds the records of a frame; 64 persons have 256 with cards.
+	recordsMax = 1024
+	// threadsMax and rowsMax are per session and per thread.
+	threadsMax = 10_000
+	rowsMax    = 512
+	// itemMax is one packet or envelope.
+	itemMax = 192 << 10
+	// itemsMax bounds the items of a frame.
+	itemsMax = 4096
+	// entriesBytes is what a frame of entries is filled to, small enough that a
+	// viewer's range is not kept waiting.
+	entriesBytes = 128 << 10
+	// needMax bounds each list of a need.
+	needMax = 1024
+	// needAsks is how often one thing is asked for in a session: a peer that
+	// answers with something else must not keep us asking.
+	needAsks = 2
+	// answersMax bounds answers to needs that wait to be sent.
+	answersMax = 64
+	// partialsMax bounds the partly held blobs of a have.
+	partialsMax = 4096
+	// bitmapMax is the bitmap of a have: preview, and head and bulk of 100,000 instances.
+	bitmapMax = (1 + 2*100_000 + 7) / 8
+	// havesMax bounds the studies a peer's haves are remembered for.
+	havesMax = 4096
+	// joinMax is a Join or an Accept: person, statements and card, sealed.
+	joinMax = 48 << 10
+
+	// wantsMax and wantBytesMax bound what a peer may want at a time.
+	wantsMax     = 4096
+	wantBytesMax = 64 << 20
+	// leavesMax is the longest range.
+	leavesMax = 16
+	// proofMax is the longest proof: twice the depth of a tree of 1 TiB.
+	proofMax = 2 * 25
+	// errorsMax is how many protocol errors end a session.
+	errorsMax = 3
+	// talkMax bounds the control frames that wait to be written: a peer that
+	// asks and never reads must not fill memory.
+	talkMax = 16 << 20
+
+	// windowMin and windowMax bound the bytes wanted from one peer. Below the
+	// wire limit, so that urgent wants always fit.
+	windowMin   = 256 << 10
+	windowStart = 1 << 20
+	windowMax   = 32 << 20
+	// urgentMax is what wants of priority 0 and 1 may add to the window.
+	urgentMax = 8 << 20
+	// rangeTime is how long a range should take, and how much is kept in flight
+	// beyond the path itself.
+	rangeTime = 100 * time.Millisecond
+	// busyTime is how long a peer is left alone that refused with busy.
+	busyTime = time.Second
+)

@@ -1,0 +1,277 @@
+package exchange
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+
+	"github.com/curbside-p2p/curbside/protocol/blob"
+	"github.com/curbside-p2p/curbside/protocol/identity"
+	"github.com/curbside-p2p/curbside/protocol/ledger"
+)
+
+// Plan decides which ranges are wanted from whom: Local.Wants, Dropped and the
+// bookkeeping of Store, for any number of peers at once. It holds what is missing
+// and what is under way, and nothing of it on disk: the leaf bitmaps there are the
+// truth (NETWORK §9, resume). It is safe for concurrent use.
+type Plan struct {
+	mu    sync.Mutex // guards all below
+	items map[blob.ID]*planned
+	order [priorities][]*planned // reading order within a priority
+	gone  [priorities]int        // items in order that are done
+	seq   uint64
+	stale bool // order must be sorted again
+}
+
+const priorities = 5
+
+// Goal is a blob to be fetched.
+type Goal struct {
+	Thread   ledger.ThreadID // whose members may be asked
+	Blob     blob.ID
+	Length   uint64 // sealed
+	Priority int    // 0 to 4
+	Order    uint64 // reading order within a priority; equal ones as they were added
+	Has      []bool // leaves here already; nil: none
+}
+
+type planned struct {
+	Goal
+	seq     uint64
+	threads []ledger.ThreadID
+	state   []leafState
+	next    int  // no leaf before it is missing
+	open    int  // leaves not stored yet
+	gone    bool // done, or moved to another priority
+	absent  map[identity.PeerID]Reason
+}
+
+type leafState uint8
+
+const (
+	leafMissing leafState = iota
+	leafAsked
+	leafStored
+)
+
+// NewPlan makes an empty plan.
+func NewPlan() *Plan { return &Plan{items: map[blob.ID]*planned{}} }
+
+// Add wants a blob. One that is wanted already keeps the more urgent priority and
+// may be asked of the members of both threads. It reports whether anything is
+// missing of it.
+func (p *Plan) Add(g Goal) bool {
+	n := blob.LeafCount(g.Length)
+	if g.Priority < 0 || g.Priority >= priorities || n < 1 {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if it, ok := p.items[g.Blob]; ok {
+		if !slices.Contains(it.threads, g.Thread) {
+			it.threads = append(it.threads, g.Thread)
+		}
+		p.raise(it, g.Priority)
+		return true
+	}
+	p.seq++
+	it := &planned{Goal: g, seq: p.seq, threads: []ledger.ThreadID{g.Thread}, state: make([]leafState, n), open: n}
+	for i := range min(n, len(g.Has)) {
+		if g.Has[i] {
+			it.state[i] = leafStored
+			it.open--
+		}
+	}
+	it.Has = nil
+	if it.open == 0 {
+		return false
+	}
+	p.items[g.Blob] = it
+	p.insert(it)
+	return true
+}
+
+func (p *Plan) insert(it *planned) {
+	list := p.order[it.Priority]
+	if n := len(list); n > 0 && compare(list[n-1], it) > 0 {
+		p.stale = true
+	}
+	p.order[it.Priority] = append(list, it)
+}
+
+func compare(a, b *planned) int {
+	return cmp.Or(cmp.Compare(a.Order, b.Order), cmp.Compare(a.seq, b.seq))
+}
+
+// Raise makes a blob more urgent, for a viewer that waits for it.
+func (p *Plan) Raise(id blob.ID, priority int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if it, ok := p.items[id]; ok && priority >= 0 {
+		p.raise(it, priority)
+	}
+}
+
+func (p *Plan) raise(it *planned, priority int) {
+	if priority >= it.Priority {
+		return
+	}
+	moved := *it
+	it.gone = true
+	p.gone[it.Priority]++
+	moved.Priority = priority
+	p.items[it.Blob] = &moved
+	p.insert(&moved)
+}
+
+// Remove gives a blob up. Ranges under way are stored or dropped as they come.
+func (p *Plan) Remove(id blob.ID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.remove(id)
+}
+
+func (p *Plan) remove(id blob.ID) {
+	it, ok := p.items[id]
+	if !ok {
+		return
+	}
+	delete(p.items, id)
+	it.gone = true
+	p.gone[it.Priority]++
+}
+
+// Wants is Local.Wants: what to ask of a peer that may be asked for the blobs of
+// the threads that may reports.
+func (p *Plan) Wants(peer Peer, may func(ledger.ThreadID) bool, ask Ask) []Want {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sort()
+	var out []Want
+	bytes := 0
+	for pr := 0; pr <= min(ask.Priority, priorities-1); pr++ {
+		for _, it := range p.order[pr] {
+			if it.gone || it.absent[peer.ID] != 0 || !slices.ContainsFunc(it.threads, may) {
+				continue
+			}
+			for len(out) < ask.Count && bytes < ask.Bytes {
+				w, ok := it.take(min(max(ask.Leaves, 1), leavesMax))
+				if !ok {
+					break
+				}
+				out = append(out, w)
+				bytes += w.cost()
+			}
+			if len(out) >= ask.Count || bytes >= ask.Bytes {
+				return out
+			}
+		}
+	}
+	return out
+}
+
+// sort puts the lists in order and now and then leaves out what is done.
+func (p *Plan) sort() {
+	for i := range p.order {
+		if p.stale || p.gone[i]*2 > len(p.order[i]) {
+			p.order[i] = slices.DeleteFunc(p.order[i], func(it *planned) bool { return it.gone })
+			p.gone[i] = 0
+		}
+		if p.stale {
+			slices.SortFunc(p.order[i], compare)
+		}
+	}
+	p.stale = false
+}
+
+// take marks the next run of missing leaves as asked for.
+func (it *planned) take(leaves int) (Want, bool) {
+	for it.next < len(it.state) && it.state[it.next] != leafMissing {
+		it.next++
+	}
+	first := it.next
+	n := 0
+	for n < leaves && first+n < len(it.state) && it.state[first+n] == leafMissing {
+		it.state[first+n] = leafAsked
+		n++
+	}
+	it.next += n
+	return Want{Blob: it.Blob, Length: it.Length, First: first, N: n, Priority: it.Priority}, n > 0
+}
+
+// Stored notes a range that Local.Store kept. It reports whether the blob is whole
+// now; the plan then forgets it.
+func (p *Plan) Stored(w Want) (whole bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	it, ok := p.items[w.Blob]
+	if !ok || it.Length != w.Length {
+		return false
+	}
+	for i := w.First; i < w.First+w.N && i < len(it.state); i++ {
+		if it.state[i] != leafStored {
+			it.state[i] = leafStored
+			it.open--
+		}
+	}
+	if it.open > 0 {
+		return false
+	}
+	p.remove(w.Blob)
+	return true
+}
+
+// Dropped is Local.Dropped: the ranges are missing again. A peer that does not
+// have, may not give or spoiled a blob is not asked for it again until Again.
+func (p *Plan) Dropped(peer Peer, wants []Want, why Reason) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, w := range wants {
+		it, ok := p.items[w.Blob]
+		if !ok || it.Length != w.Length {
+			continue
+		}
+		for i := w.First; i < w.First+w.N && i < len(it.state); i++ {
+			if it.state[i] == leafAsked {
+				it.state[i] = leafMissing
+				it.next = min(it.next, i)
+			}
+		}
+		if why == Absent || why == NotAllowed || why == Corrupt {
+			if it.absent == nil {
+				it.absent = map[identity.PeerID]Reason{}
+			}
+			it.absent[peer.ID] = max(it.absent[peer.ID], why)
+		}
+	}
+}
+
+// Again lets a peer be asked again for what it did not have or might not give: it
+// says it has more now, or a new session began. What it spoiled stays with others.
+func (p *Plan) Again(peer identity.PeerID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, it := range p.items {
+		if r := it.absent[peer]; r == Absent || r == NotAllowed {
+			delete(it.absent, peer)
+		}
+	}
+}
+
+// Progress says how many leaves of a wanted blob are stored.
+func (p *Plan) Progress(id blob.ID) (have, total int, wanted bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	it, ok := p.items[id]
+	if !ok {
+		return 0, 0, false
+	}
+	return len(it.state) - it.open, len(it.state), true
+}
+
+// Len is the number of blobs wanted.
+func (p *Plan) Len() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.items)
+}
