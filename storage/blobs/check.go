@@ -97,8 +97,12 @@ func (s *Store) checkPartial(it item, report func(Damage)) error {
 		return nil
 	}
 	defer func() { _ = f.Close() }()
-	leaves, err := readTable(path+leavesSuffix, it.size)
-	if err != nil || checkLength(it.size) != nil {
+	err = checkLength(it.size)
+	var leaves [][32]byte
+	if err == nil {
+		leaves, err = readTable(path+leavesSuffix, it.size)
+	}
+	if err != nil {
 		report(Damage{ID: it.id, What: BadPart})
 		return nil
 	}
