@@ -10,7 +10,7 @@ import (
 // Device holds the author keys of one device of a person. It prints as
 // "[secret]". It is safe for concurrent use.
 type Device struct {
-	keys   *keys
+	keys   func() *keys
 	person PersonID
 	id     DeviceID
 }
@@ -21,7 +21,7 @@ func NewDevice(person PersonID, seed wire.Secret) *Device {
 		wire.KDF32(seed, "device/ed25519", nil),
 		wire.KDF32(seed, "device/mldsa65", nil),
 	)}
-	d.id = d.keys.public.ID(person)
+	d.id = d.keys().public.ID(person)
 	return d
 }
 
@@ -32,17 +32,17 @@ func (d *Device) ID() DeviceID { return d.id }
 func (d *Device) Person() PersonID { return d.person }
 
 // Seed returns what NewDevice takes.
-func (d *Device) Seed() wire.Secret { return d.keys.seed }
+func (d *Device) Seed() wire.Secret { return d.keys().seed }
 
 // Public returns the public half.
 func (d *Device) Public() DevicePublic {
-	return DevicePublic{Ed25519: d.keys.public.Ed25519, MLDSA65: slices.Clone(d.keys.public.MLDSA65)}
+	return DevicePublic{Ed25519: d.keys().public.Ed25519, MLDSA65: slices.Clone(d.keys().public.MLDSA65)}
 }
 
 // Sign signs a message under a label with the given algs, ascending; with both
 // if none is given.
 func (d *Device) Sign(label string, msg []byte, algs ...int) Sigs {
-	return d.keys.sign(label, msg, algs...)
+	return d.keys().sign(label, msg, algs...)
 }
 
 // SignCard signs what the device says of itself. It sets version and device.
@@ -51,8 +51,8 @@ func (d *Device) SignCard(c Card) ([]byte, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	return d.keys.record(labelCard, c)
+	return d.keys().record(labelCard, c)
 }
 
 // Format prints "[secret]" for every verb.
-func (d *Device) Format(f fmt.State, verb rune) { d.keys.seed.Format(f, verb) }
+func (d *Device) Format(f fmt.State, verb rune) { wire.Secret{}.Format(f, verb) }

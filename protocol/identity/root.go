@@ -10,7 +10,7 @@ import (
 // Root holds a person's root keys. It is made, used and forgotten; it is never
 // in the everyday vault. It prints as "[secret]".
 type Root struct {
-	keys *keys
+	keys func() *keys
 	id   PersonID
 }
 
@@ -37,21 +37,21 @@ func RootFromWords(words []string) (*Root, error) {
 }
 
 // Words returns the seed as 24 words of the BIP-39 English list.
-func (r *Root) Words() []string { return seedWords(r.keys.seed) }
+func (r *Root) Words() []string { return seedWords(r.keys().seed) }
 
 // Person returns the public half.
 func (r *Root) Person() Person {
-	return Person{Version: 1, Ed25519: r.keys.public.Ed25519, MLDSA65: slices.Clone(r.keys.public.MLDSA65)}
+	return Person{Version: 1, Ed25519: r.keys().public.Ed25519, MLDSA65: slices.Clone(r.keys().public.MLDSA65)}
 }
 
 // ID names the person.
 func (r *Root) ID() PersonID { return r.id }
 
 // Derive derives another secret of the person, as a backup's identity is.
-func (r *Root) Derive(label string) wire.Secret { return wire.KDF32(r.keys.seed, label, nil) }
+func (r *Root) Derive(label string) wire.Secret { return wire.KDF32(r.keys().seed, label, nil) }
 
 // Format prints "[secret]" for every verb.
-func (r *Root) Format(f fmt.State, verb rune) { r.keys.seed.Format(f, verb) }
+func (r *Root) Format(f fmt.State, verb rune) { wire.Secret{}.Format(f, verb) }
 
 // CertifyDevice signs a device into the chain. Serial and prev are what
 // Profile.Next returns, 1 and nil for a new person.
@@ -73,7 +73,7 @@ func (r *Root) statement(kind StatementKind, body any, serial uint64, prev *[32]
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	return r.keys.record(labelStatement, s)
+	return r.keys().record(labelStatement, s)
 }
 
 // Cut signs where the genuine entries of a lost device end in a thread. Control
@@ -87,7 +87,7 @@ func (r *Root) Cut(device DeviceID, thread [32]byte, serial uint64, control, con
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	return r.keys.record(labelCut, c)
+	return r.keys().record(labelCut, c)
 }
 
 // Attest signs that a clinic knows a person. Serial is new for each attestation
@@ -100,7 +100,7 @@ func (r *Root) Attest(subject PersonID, serial uint64, nowMS, fromMS, untilMS in
 	if err := a.check(); err != nil {
 		return nil, err
 	}
-	return r.keys.record(labelAttest, a)
+	return r.keys().record(labelAttest, a)
 }
 
 // RevList signs the list of attestations that no longer count.
@@ -109,5 +109,5 @@ func (r *Root) RevList(number uint64, nowMS, nextMS int64, revoked []Revoked) ([
 	if err := l.check(); err != nil {
 		return nil, err
 	}
-	return r.keys.record(labelRevList, l)
+	return r.keys().record(labelRevList, l)
 }

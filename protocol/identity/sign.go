@@ -41,8 +41,8 @@ func message(label string, msg []byte) []byte {
 }
 
 // keys is a pair of author keys and the seed they are made of. Root and Device
-// hold it by pointer: fmt prints the fields of a copied struct without asking
-// its methods, but of a pointer inside only the address.
+// hold it in a closure: of a copied struct, fmt prints the fields without asking
+// its methods, but cannot look into a function.
 type keys struct {
 	seed   wire.Secret
 	ed     ed25519.PrivateKey
@@ -50,16 +50,17 @@ type keys struct {
 	public DevicePublic
 }
 
-func newKeys(seed, edSeed, mlSeed wire.Secret) *keys {
+func newKeys(seed, edSeed, mlSeed wire.Secret) func() *keys {
 	ed := ed25519.NewKeyFromSeed(edSeed[:])
 	ml, err := mldsa.NewPrivateKey(mldsa.MLDSA65(), mlSeed[:])
 	if err != nil {
 		panic("identity: ML-DSA refused a 32-byte seed")
 	}
-	return &keys{seed: seed, ed: ed, ml: ml, public: DevicePublic{
+	k := &keys{seed: seed, ed: ed, ml: ml, public: DevicePublic{
 		Ed25519: [32]byte(ed.Public().(ed25519.PublicKey)),
 		MLDSA65: ml.PublicKey().Bytes(),
 	}}
+	return func() *keys { return k }
 }
 
 // sign signs with the given algs, or with both if none is given.

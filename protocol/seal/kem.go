@@ -19,14 +19,18 @@ const (
 // key is refused, else it could block every epoch of its threads.
 var ErrPublic = errors.New("kem public key is not usable")
 
-// KEM is a device's X-Wing key pair. It prints as "[secret]"; the seed is behind
-// a pointer, as fmt would print it in a copied struct. It is safe for concurrent
-// use.
+// KEM is a device's X-Wing key pair. It prints as "[secret]"; the private half
+// is in a closure, as fmt would print it in a copied struct. It is safe for
+// concurrent use.
 type KEM struct {
-	seed   *wire.Secret
-	priv   hpke.PrivateKey
+	secret func() kemSecret
 	public []byte
 	id     [32]byte
+}
+
+type kemSecret struct {
+	seed wire.Secret
+	priv hpke.PrivateKey
 }
 
 // NewKEM makes a random key pair.
@@ -39,8 +43,8 @@ func KEMFromSeed(seed [32]byte) *KEM {
 		panic("seal: X-Wing refused a 32-byte seed")
 	}
 	public := priv.PublicKey().Bytes()
-	s := wire.Secret(seed)
-	return &KEM{seed: &s, priv: priv, public: public, id: KeyID(public)}
+	secret := kemSecret{seed: seed, priv: priv}
+	return &KEM{secret: func() kemSecret { return secret }, public: public, id: KeyID(public)}
 }
 
 // KeyID names a KEM public key.
@@ -50,13 +54,13 @@ func KeyID(public []byte) [32]byte { return wire.Hash("kem", public) }
 func (k *KEM) Public() []byte { return append([]byte(nil), k.public...) }
 
 // Seed returns what KEMFromSeed takes.
-func (k *KEM) Seed() wire.Secret { return *k.seed }
+func (k *KEM) Seed() wire.Secret { return k.secret().seed }
 
 // ID returns the KeyID.
 func (k *KEM) ID() [32]byte { return k.id }
 
 // Format prints "[secret]" for every verb.
-func (k *KEM) Format(f fmt.State, verb rune) { k.seed.Format(f, verb) }
+func (k *KEM) Format(f fmt.State, verb rune) { wire.Secret{}.Format(f, verb) }
 
 // SealTo seals a secret to the holder of a public key, HPKE Base, single shot.
 func SealTo(public []byte, info string, s wire.Secret) ([]byte, error) {
@@ -86,7 +90,7 @@ func OpenFrom(k *KEM, info string, ct []byte) (wire.Secret, error) {
 	if len(ct) != ToSize {
 		return wire.Secret{}, ErrOpen
 	}
-	p, err := hpke.Open(k.priv, hpke.HKDFSHA256(), hpke.AES256GCM(), []byte(wire.Prefix+info), ct)
+	p, err := hpke.Open(k.secret().priv, hpke.HKDFSHA256(), hpke.AES256GCM(), []byte(wire.Prefix+info), ct)
 	if err != nil || len(p) != len(wire.Secret{}) {
 		return wire.Secret{}, ErrOpen
 	}

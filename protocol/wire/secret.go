@@ -13,9 +13,10 @@ const redacted = "[secret]"
 // Secret is 32 bytes of key material. It prints, logs and marshals to text and
 // JSON as "[secret]"; only CBOR writes its bytes, as a byte string.
 //
-// Two holes of fmt remain. It cannot see methods of unexported fields, so a type
-// that hides a Secret in one keeps it behind a pointer. And it asks no method
-// for %p, which go vet refuses.
+// Two holes of fmt remain. It cannot see methods of unexported fields, and with
+// a verb that does not fit follows pointers too, so a type that hides a Secret
+// in one keeps it in a closure, which fmt cannot look into. And it asks no
+// method for %p, which go vet refuses.
 type Secret [32]byte
 
 // NewSecret returns a random secret.

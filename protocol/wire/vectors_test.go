@@ -75,7 +75,7 @@ func classOf(err error) string {
 
 const zeros32 = "5820" + "0000000000000000000000000000000000000000000000000000000000000000"
 
-// base is {1: 7, 2: h'', 3: 32 zeros} without its head byte a3.
+// base is {1: 7, 2: h”, 3: 32 zeros} without its head byte a3.
 const base = "0107" + "0240" + "03" + zeros32
 
 func repeat(s string, n int) (out string) {
