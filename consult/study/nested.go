@@ -1,0 +1,5 @@
+package study
+
+import "io"
+
+func (in *Instance) readNested(o *Outline, r io.ReaderAt) {}
