@@ -252,3 +252,6 @@ func (l *Log) readHead(state *LogState) error {
 	state.BadHead = good == 1
 	return nil
 }
+
+// Salt names this file among all logs; it is new when a log is made anew.
+func (l *Log) Salt() []byte { return bytes.Clone(l.salt[:]) }
