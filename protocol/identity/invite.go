@@ -229,9 +229,12 @@ func unpack(b []byte) (*Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range in.Statements {
+	for i, s := range in.Statements {
 		if err := p.AddStatement(s); err != nil {
 			return nil, err
+		}
+		if len(p.Statements) != i+1 {
+			return nil, fmt.Errorf("statement repeated: %w", ErrRecord)
 		}
 	}
 	if _, err := p.AddCard(in.Card); err != nil {
