@@ -3,6 +3,7 @@ package seal
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -61,6 +62,20 @@ func TestAgainstPython(t *testing.T) {
 		if got := fmt.Sprintf("%x", sha256.Sum256(sealed)); got != want {
 			t.Errorf("%d bytes: got %s, want %s", n, got, want)
 		}
+	}
+}
+
+// The hash of 100,000 seals, which Python computed too: case i seals the first
+// i mod 300 bytes of the pattern.
+func TestAccumulated(t *testing.T) {
+	acc, pattern := sha256.New(), vectest.Pattern(300)
+	for i := range 100_000 {
+		u := binary.BigEndian.AppendUint64(nil, uint64(i))
+		key, salt := wire.KDF32([32]byte{}, "acc/key", u), wire.KDF([32]byte{}, "acc/salt", u, 24)
+		acc.Write(SealWithSalt(key, "acc", pattern[:i%300], [24]byte(salt)))
+	}
+	if got, want := hex.EncodeToString(acc.Sum(nil)), "6d06ef12f22fa67590456994dfd5f8d1bedf1e39f95930dce408339ac83120a2"; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 
