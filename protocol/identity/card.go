@@ -3,6 +3,7 @@ package identity
 import (
 	"fmt"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/curbside-p2p/curbside/protocol/seal"
 	"github.com/curbside-p2p/curbside/protocol/wire"
@@ -109,6 +110,25 @@ func (c *Card) check() error {
 		return err
 	}
 	return seal.CheckPublic(c.KEM)
+}
+
+// fitPeers leaves out what limits do not allow, so that a node with many
+// addresses can still sign its card.
+func fitPeers(peers []PeerAddrs) []PeerAddrs {
+	var out []PeerAddrs
+	for _, p := range peers {
+		if len(p.PeerID) > PeerIDMax || len(out) == PeersMax {
+			continue
+		}
+		fit := PeerAddrs{PeerID: p.PeerID}
+		for _, a := range p.Addrs {
+			if len(a) <= AddrMax && utf8.ValidString(a) && len(fit.Addrs) < AddrsMax {
+				fit.Addrs = append(fit.Addrs, a)
+			}
+		}
+		out = append(out, fit)
+	}
+	return out
 }
 
 func checkPeers(peers []PeerAddrs) error {

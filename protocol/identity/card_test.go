@@ -10,7 +10,6 @@ import (
 
 func TestCardRefuses(t *testing.T) {
 	s := newSomeone(t, 0)
-	long := make([]PeerAddrs, PeersMax+1)
 	low := s.kem.Public()
 	clear(low[1184:])
 	for name, change := range map[string]func(*Card){
@@ -19,10 +18,6 @@ func TestCardRefuses(t *testing.T) {
 		"kem":            func(c *Card) { c.KEM = c.KEM[1:] },
 		"kem low order":  func(c *Card) { c.KEM = low },
 		"kind":           func(c *Card) { c.Kind = 2 },
-		"peers":          func(c *Card) { c.Addrs = long },
-		"addrs":          func(c *Card) { c.Addrs = []PeerAddrs{{Addrs: make([]string, AddrsMax+1)}} },
-		"addr":           func(c *Card) { c.Addrs = []PeerAddrs{{Addrs: []string{strings.Repeat("a", AddrMax+1)}}} },
-		"peer id":        func(c *Card) { c.Addrs = []PeerAddrs{{PeerID: PeerID(strings.Repeat("a", PeerIDMax+1))}} },
 		"boxes":          func(c *Card) { c.Boxes = make([]Box, PeersMax+1) },
 		"name":           func(c *Card) { c.Name = strings.Repeat("a", TextMax+1) },
 		"utf8":           func(c *Card) { c.Name = "\xff" },
@@ -108,5 +103,36 @@ func TestAttest(t *testing.T) {
 		if _, err := sign(); err == nil {
 			t.Errorf("%s: signed", name)
 		}
+	}
+}
+
+// Addresses beyond the limits are left out when signing and refused when read.
+func TestPeersFit(t *testing.T) {
+	s := newSomeone(t, 0)
+	long := strings.Repeat("a", AddrMax+1)
+	for name, peers := range map[string][]PeerAddrs{
+		"peers":   make([]PeerAddrs, PeersMax+1),
+		"addrs":   {{Addrs: make([]string, AddrsMax+1)}},
+		"addr":    {{Addrs: []string{long}}},
+		"peer id": {{PeerID: PeerID(strings.Repeat("a", PeerIDMax+1))}},
+	} {
+		if err := checkPeers(peers); !errors.Is(err, ErrTooLong) {
+			t.Errorf("%s: got %v, want ErrTooLong", name, err)
+		}
+		if err := checkPeers(fitPeers(peers)); err != nil {
+			t.Errorf("%s: does not fit: %v", name, err)
+		}
+	}
+	c := s.card(t, 2, func(c *Card) { c.Addrs = []PeerAddrs{{PeerID: "x", Addrs: []string{long, "\xff", "/ip4/10.0.0.1"}}} })
+	p := s.profile(t)
+	if _, err := p.AddCard(c); err != nil {
+		t.Fatal(err)
+	}
+	if got := p.Cards[s.dev.ID()].Addrs; len(got) != 1 || len(got[0].Addrs) != 1 {
+		t.Errorf("got %v", got)
+	}
+	inv := NewInvite(PersonID{}, []PeerAddrs{{Addrs: []string{"\xff"}}}, now)
+	if _, err := ParseInvite(inv.Link()); err != nil {
+		t.Error(err)
 	}
 }

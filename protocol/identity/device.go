@@ -45,9 +45,10 @@ func (d *Device) Sign(label string, msg []byte, algs ...int) Sigs {
 	return d.keys().sign(label, msg, algs...)
 }
 
-// SignCard signs what the device says of itself. It sets version and device.
+// SignCard signs what the device says of itself. It sets version and device, and
+// leaves out addresses beyond the limits.
 func (d *Device) SignCard(c Card) ([]byte, error) {
-	c.Version, c.Device = 1, d.id
+	c.Version, c.Device, c.Addrs = 1, d.id, fitPeers(c.Addrs)
 	if err := c.check(); err != nil {
 		return nil, err
 	}

@@ -179,6 +179,7 @@ func TestChainRefuses(t *testing.T) {
 	}{
 		{"gap", cert(serial+1, prev), ErrGap},
 		{"prev", cert(serial, &wrong), ErrPrev},
+		{"prev is a fork", cert(serial, &wrong), ErrFork},
 		{"fork", cert(1, nil), ErrFork},
 		{"other person", other.records[1], ErrWrongPerson},
 		{"person", other.records[0], ErrWrongPerson},

@@ -34,9 +34,10 @@ type Invite struct {
 	Peers     []PeerAddrs `cbor:"5,keyasint,omitempty"`
 }
 
-// NewInvite makes an invite by a person that lasts 7 days from now.
+// NewInvite makes an invite by a person that lasts 7 days from now. It leaves
+// out addresses beyond the limits.
 func NewInvite(person PersonID, peers []PeerAddrs, nowMS int64) Invite {
-	return Invite{Version: 1, Person: person, Secret: wire.NewSecret(), ExpiresMS: nowMS + InviteMaxMS, Peers: peers}
+	return Invite{Version: 1, Person: person, Secret: wire.NewSecret(), ExpiresMS: nowMS + InviteMaxMS, Peers: fitPeers(peers)}
 }
 
 // Encode returns the invite's bytes.

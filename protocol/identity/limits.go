@@ -38,7 +38,8 @@ var (
 	ErrSignature = errors.New("signature is missing, unwanted or wrong")
 	// ErrGap says that statements before this one were withheld: ask for them.
 	ErrGap = errors.New("statements are missing before this one")
-	// ErrPrev says that a statement continues another chain than the one known.
+	// ErrPrev says that a statement continues another chain than the one known:
+	// the root has signed two.
 	ErrPrev = errors.New("statement does not continue the chain")
 	// ErrFork says that a root or device signed two different records with one
 	// number. The user is warned and sending to the person is blocked.

@@ -18,8 +18,9 @@ type Profile struct {
 	Statements [][]byte // the chain, serial 1 first
 	Cards      map[DeviceID]*Card
 	CardBytes  map[DeviceID][]byte
-	// Fork is a statement that contradicts the chain, nil if none came. It is
-	// proof against the root; sending to the person is blocked.
+	// Fork is a statement that contradicts the chain, nil if none came: another
+	// one with a serial that is taken, or one that continues another chain. It
+	// is proof against the root; sending to the person is blocked.
 	Fork []byte
 	// CardFork holds for a device a card that contradicts the newest one.
 	CardFork map[DeviceID][]byte
@@ -82,13 +83,15 @@ func (p *Profile) Add(b []byte) (changed bool, err error) {
 }
 
 // AddStatement takes the next statement of the chain. A known one is no error;
-// ErrGap asks for those before it; ErrFork is kept as proof.
+// ErrGap asks for those before it; ErrFork (and ErrPrev, which is one) is kept as
+// proof.
 func (p *Profile) AddStatement(b []byte) error {
 	for _, known := range p.Statements {
 		if bytes.Equal(known, b) {
 			return nil
 		}
 	}
+	b = slices.Clone(b) // the certificate keeps it too
 	s, err := VerifyStatement(p.Person, b)
 	if err != nil {
 		return err
@@ -102,9 +105,10 @@ func (p *Profile) AddStatement(b []byte) error {
 	case next > StatementsMax:
 		return ErrTooLong
 	case prev != nil && *prev != *s.Prev: // check saw to it that Prev is there
-		return fmt.Errorf("statement %d: %w", s.Serial, ErrPrev)
+		p.keepFork(b)
+		return fmt.Errorf("statement %d: %w: %w", s.Serial, ErrPrev, ErrFork)
 	}
-	p.Statements = append(p.Statements, slices.Clone(b))
+	p.Statements = append(p.Statements, b)
 	p.payloads = append(p.payloads, s.payload)
 	p.apply(s)
 	return nil
@@ -116,10 +120,15 @@ func (p *Profile) contradict(s *Statement, b []byte) error {
 	if bytes.Equal(p.payloads[s.Serial-1], s.payload) {
 		return nil
 	}
-	if p.Fork == nil {
-		p.Fork = slices.Clone(b)
-	}
+	p.keepFork(b)
 	return fmt.Errorf("statement %d: %w", s.Serial, ErrFork)
+}
+
+// keepFork keeps a statement the root has signed that has no place in the chain.
+func (p *Profile) keepFork(b []byte) {
+	if p.Fork == nil {
+		p.Fork = b
+	}
 }
 
 // apply changes the devices. A revoked device never comes back, even if
