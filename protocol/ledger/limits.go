@@ -77,6 +77,7 @@ var (
 	ErrNoBody       = errors.New("control entry without its body")
 	ErrDevice       = errors.New("author device is not introduced in the entry's past")
 	ErrUnauthorized = errors.New("author may not do this")
+	ErrPerson       = errors.New("person is not introduced in the entry's past")
 	ErrSuite        = errors.New("thread of an unknown suite")
 	ErrFork         = errors.New("not proof of a fork")
 	ErrEpoch        = errors.New("epoch is not in the entry's past or has other devices")

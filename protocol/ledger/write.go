@@ -1,0 +1,500 @@
+package ledger
+
+import (
+	"bytes"
+	"crypto/rand"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/curbside-p2p/curbside/protocol/identity"
+	"github.com/curbside-p2p/curbside/protocol/seal"
+	"github.com/curbside-p2p/curbside/protocol/wire"
+)
+
+// Found starts a thread: its create entry and first epoch. The author is a
+// device of the first founder; certs certify devices of the founders, the
+// author's among them. The packet comes first.
+func Found(author Local, founders []identity.Person, certs [][]byte, nowMS int64, cards Cards) (*Thread, []Item, error) {
+	b := CreateBody{Suite: suite1, Founders: founders, Certs: raws(certs)}
+	_, _ = rand.Read(b.Nonce[:]) // never fails since Go 1.24
+	body, err := saltedBody(b)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := sign(author.Device, header{Chain: Control, Seq: 1, Lamport: 1, ClaimedMS: nowMS, Kind: Create}, body)
+	if err != nil {
+		return nil, nil, err
+	}
+	t := NewThread(p.Thread)
+	if err := t.accept(p, nil); err != nil {
+		return nil, nil, err
+	}
+	packet, err := t.newEpoch(author, nowMS, cards)
+	if err != nil {
+		return nil, nil, err
+	}
+	create := t.entries[EntryID(t.id)]
+	if err := t.envelop(create, t.entries[packet.Entry].own); err != nil {
+		return nil, nil, err
+	}
+	return t, []Item{packet, {Entry: create.ID, Sealed: create.sealed}}, nil
+}
+
+func raws(records [][]byte) []wire.Raw {
+	var out []wire.Raw
+	for _, r := range records {
+		out = append(out, r)
+	}
+	return out
+}
+
+// accept admits an own entry by the rules for everybody's.
+func (t *Thread) accept(p *parsed, sealed []byte) error {
+	if err := t.check(p); err != nil {
+		return wrapped(p.Kind.String(), err)
+	}
+	e := t.insert(p, sealed)
+	t.waiting.release(e.ID)
+	return nil
+}
+
+// Append writes a content entry, and a new epoch before it if the device set
+// changed or the epoch is old (R4, R5). The items go to the journal before
+// anything else is done with the thread; even those that come with an error.
+func (t *Thread) Append(author Local, kind Kind, body any, nowMS int64, cards Cards) ([]Item, error) {
+	if kind.Chain() != Content {
+		return nil, ErrKind
+	}
+	salted, err := t.mayAppend(author, kind, body)
+	if err != nil {
+		return nil, err
+	}
+	var out []Item
+	epoch, fits := t.writingEpoch(nowMS, t.now().ranks[author.Device.Person()] >= RankWriter)
+	if !fits || len(t.heads[Control]) > AuthMax {
+		out, err = t.mergeEpochs(author, nowMS, cards)
+		if err != nil {
+			return out, err
+		}
+		if epoch, fits = t.writingEpoch(nowMS, false); !fits {
+			return out, ErrNoEpoch
+		}
+	}
+	p, err := t.draft(author, kind, salted, nowMS, &epoch)
+	if err != nil {
+		return out, err
+	}
+	it, err := t.post(p, epoch)
+	if err != nil {
+		return out, err
+	}
+	return append(out, it), nil
+}
+
+// mayAppend refuses early, before an epoch is made for nothing.
+func (t *Thread) mayAppend(author Local, kind Kind, body any) ([]byte, error) {
+	if err := t.maySign(author); err != nil {
+		return nil, err
+	}
+	if !t.now().authorized(post{author: owner{author.Device.ID(), author.Device.Person()}, need: RankNeeded(kind)}) {
+		return nil, ErrUnauthorized
+	}
+	salted, err := saltedBody(body)
+	if err != nil {
+		return nil, err
+	}
+	if len(salted) > EntryMax-entryOverhead {
+		return nil, wrapped("body", ErrTooLong)
+	}
+	return salted, nil
+}
+
+// maySign refuses those who are not members, and a device whose chain has two
+// branches: signing on would only feed the confusion.
+func (t *Thread) maySign(author Local) error {
+	switch {
+	case t.now().ranks[author.Device.Person()] == RankNone:
+		return ErrNotMember
+	case t.forked[author.Device.ID()]:
+		return ErrForked
+	default:
+		return nil
+	}
+}
+
+// entryOverhead is more than the header with all its lists and both signatures.
+const entryOverhead = 6 << 10
+
+// mergeEpochs makes a new epoch, and more if there are more control heads than
+// one entry can name: the last one rests on all of them.
+func (t *Thread) mergeEpochs(author Local, nowMS int64, cards Cards) ([]Item, error) {
+	var out []Item
+	if err := t.maySign(author); err != nil {
+		return nil, err
+	}
+	if t.now().ranks[author.Device.Person()] < RankWriter {
+		return nil, ErrNoEpoch
+	}
+	for {
+		it, err := t.newEpoch(author, nowMS, cards)
+		if err != nil {
+			return out, err
+		}
+		out = append(out, it)
+		if len(t.heads[Control]) == 1 {
+			return out, nil
+		}
+	}
+}
+
+// writingEpoch returns the epoch that the next content goes under: the highest
+// (lamport, EpochID) of those that no later epoch replaced and that are for
+// exactly the device set. If strict, it must not be old either (R5).
+func (t *Thread) writingEpoch(nowMS int64, strict bool) (EpochID, bool) {
+	v := t.now()
+	var best *Entry
+	for _, e := range t.epochTips() {
+		s := t.epochs[e.own]
+		if !s.body.hdr.lists(v.list) || strict && t.worn(s, nowMS) {
+			continue
+		}
+		if best == nil || newer(e, best) {
+			best = e
+		}
+	}
+	if best == nil && !strict {
+		return t.anyFitting(v)
+	}
+	if best == nil {
+		return EpochID{}, false
+	}
+	return best.own, true
+}
+
+// anyFitting returns the best older epoch for the device set, for those who may
+// not make a new one; R4 allows it.
+func (t *Thread) anyFitting(v *view) (EpochID, bool) {
+	var best *Entry
+	for id, s := range t.epochs {
+		if _, known := t.keys.secrets[id]; known && s.body.hdr.lists(v.list) && (best == nil || newer(s.entries[0], best)) {
+			best = s.entries[0]
+		}
+	}
+	if best == nil {
+		return EpochID{}, false
+	}
+	return best.own, true
+}
+
+func newer(a, b *Entry) bool {
+	if a.Lamport != b.Lamport {
+		return a.Lamport > b.Lamport
+	}
+	return bytes.Compare(a.own[:], b.own[:]) > 0
+}
+
+// worn is the SHOULD of R5.
+func (t *Thread) worn(s *epochKnown, nowMS int64) bool {
+	return s.posts >= EpochEntriesMax || nowMS-s.entries[0].ClaimedMS > EpochAgeMaxMS
+}
+
+// epochTips are the epochs with a known secret that no other such epoch has in
+// its past, sorted by EpochID, one entry each.
+func (t *Thread) epochTips() []*Entry {
+	var known []*Entry
+	var below set
+	for id, s := range t.epochs {
+		if _, ok := t.keys.secrets[id]; ok {
+			known = append(known, s.entries[0])
+			for _, e := range s.entries {
+				below = below.join(e.past)
+			}
+		}
+	}
+	tips := slices.DeleteFunc(known, func(e *Entry) bool { return below.has(e.place) })
+	slices.SortFunc(tips, func(a, b *Entry) int { return bytes.Compare(a.own[:], b.own[:]) })
+	return tips
+}
+
+// newestEpoch is what control entries are sealed under (R7).
+func (t *Thread) newestEpoch() (EpochID, bool) {
+	var best *Entry
+	for _, e := range t.epochTips() {
+		if best == nil || newer(e, best) {
+			best = e
+		}
+	}
+	if best == nil {
+		return EpochID{}, false
+	}
+	return best.own, true
+}
+
+// draft signs an entry on top of everything that is here.
+func (t *Thread) draft(author Local, kind Kind, body []byte, nowMS int64, epoch *EpochID) (*parsed, error) {
+	h := t.place(author, kind, nowMS)
+	h.Epoch = epoch
+	return sign(author.Device, h, body)
+}
+
+// place fills in where an author's next entry stands.
+func (t *Thread) place(author Local, kind Kind, nowMS int64) header {
+	h := header{Thread: &t.id, Device: author.Device.ID(), Chain: kind.Chain(), Seq: 1, ClaimedMS: max(nowMS, 0), Kind: kind}
+	heads := maps.Clone(t.heads[h.Chain])
+	if leaves := t.leaves[chainKey{h.Device, h.Chain}]; len(leaves) > 0 {
+		prev := leaves[0]
+		h.Prev, h.Seq = &prev.ID, prev.Seq+1
+		delete(heads, prev.ID)
+	}
+	h.Parents = top(heads, ParentsMax)
+	if h.Chain == Content {
+		h.Auth = top(t.heads[Control], AuthMax)
+	}
+	h.Lamport = t.lamportAfter(&Entry{Prev: h.Prev, Parents: h.Parents, Auth: h.Auth})
+	return h
+}
+
+// top returns the names of the highest lamports, sorted by name.
+func top(heads map[EntryID]*Entry, n int) []EntryID {
+	list := slices.SortedFunc(maps.Values(heads), func(a, b *Entry) int { return compareEntries(b, a) })
+	var ids []EntryID
+	for _, e := range list[:min(n, len(list))] {
+		ids = append(ids, e.ID)
+	}
+	slices.SortFunc(ids, compareEntryID)
+	return ids
+}
+
+// post admits an own entry and seals it under an epoch.
+func (t *Thread) post(p *parsed, epoch EpochID) (Item, error) {
+	box, ok := t.keys.box(epoch, p.Chain)
+	if !ok {
+		return Item{}, ErrNoEpoch
+	}
+	sealed := box.seal(p.encode())
+	if err := t.accept(p, sealed); err != nil {
+		return Item{}, err
+	}
+	return Item{Entry: p.ID, Sealed: sealed}, nil
+}
+
+// envelop seals an admitted entry.
+func (t *Thread) envelop(e *Entry, epoch EpochID) error {
+	box, ok := t.keys.box(epoch, e.Chain)
+	if !ok {
+		return ErrNoEpoch
+	}
+	e.sealed = box.seal(e.encode())
+	return nil
+}
+
+// newEpoch makes an epoch for the device set at its own heads.
+func (t *Thread) newEpoch(author Local, nowMS int64, cards Cards) (Item, error) {
+	h := t.place(author, Epoch, nowMS)
+	e := Entry{Chain: Control, Prev: h.Prev, Parents: h.Parents}
+	past := t.pastOf(&e)
+	v := t.g.view(past)
+	es := wire.NewSecret()
+	hdr := epochHeader{Version: 1, Thread: t.id, Heads: controlHeads(&e), Commit: commitment(es, t.id), History: historyShared}
+	var back []byte
+	if hdr.Parents, back = t.backTo(es, past); back != nil {
+		sum := wire.Hash("back", back)
+		hdr.Back = &sum
+	}
+	keys := map[identity.DeviceID][]byte{}
+	for _, id := range v.list {
+		key := kemOf(id, author, cards)
+		d := epochDevice{Device: id}
+		if key != nil {
+			keys[id], d.Key = key, seal.KeyID(key)
+		}
+		hdr.Devices = append(hdr.Devices, d)
+	}
+	raw, err := wire.Marshal(hdr)
+	if err != nil {
+		return Item{}, wrapped("epoch header", err)
+	}
+	body, err := saltedBody(epochBody{Header: raw, Back: back})
+	if err != nil {
+		return Item{}, err
+	}
+	p, err := sign(author.Device, h, body)
+	if err != nil {
+		return Item{}, err
+	}
+	return t.postEpoch(p, es, keys)
+}
+
+// postEpoch seals an epoch to its devices and admits it.
+func (t *Thread) postEpoch(p *parsed, es wire.Secret, keys map[identity.DeviceID][]byte) (Item, error) {
+	b := p.control.epoch
+	var seals [][]byte
+	for _, d := range b.hdr.Devices {
+		if keys[d.Device] == nil {
+			continue // no card is known: the device asks (R3)
+		}
+		s, err := seal.SealTo(keys[d.Device], sealInfo(b.id, d.Device, d.Key), es)
+		if err != nil {
+			continue // a key that cannot be sealed to must not stop the others
+		}
+		seals = append(seals, s)
+	}
+	sealed, err := sealPacket(b.id, es, seals, p.encode())
+	if err != nil {
+		return Item{}, err
+	}
+	if err := t.accept(p, sealed); err != nil {
+		return Item{}, err
+	}
+	var r Result
+	t.note(b, &r)
+	t.learn(b.id, es, &r)
+	return Item{Entry: p.ID, Sealed: sealed}, nil
+}
+
+// kemOf returns the newest known KEM key of a device.
+func kemOf(id identity.DeviceID, author Local, cards Cards) []byte {
+	if id == author.Device.ID() && len(author.KEMs) > 0 {
+		return author.KEMs[0].Public()
+	}
+	if cards == nil {
+		return nil
+	}
+	if c := cards.Card(id); c != nil && c.Device == id {
+		return c.KEM
+	}
+	return nil
+}
+
+// backTo seals the secrets of the epochs that a new one follows.
+func (t *Thread) backTo(es wire.Secret, past set) ([]EpochID, []byte) {
+	var parents []EpochID
+	var list []backSecret
+	for _, e := range t.epochTips() {
+		if past.has(e.place) {
+			parents = append(parents, e.own)
+			list = append(list, backSecret{Epoch: e.own, Kind: secretES, Secret: t.keys.secrets[e.own]})
+		}
+	}
+	if len(list) == 0 {
+		return nil, nil
+	}
+	return parents, sealBack(es, t.id, list)
+}
+
+// control writes a control entry and, if the device set has changed, a new epoch.
+func (t *Thread) control(author Local, kind Kind, body any, nowMS int64, cards Cards) ([]Item, error) {
+	if err := t.maySign(author); err != nil {
+		return nil, err
+	}
+	epoch, ok := t.newestEpoch()
+	if !ok {
+		return nil, ErrNoEpoch
+	}
+	salted, err := saltedBody(body)
+	if err != nil {
+		return nil, err
+	}
+	p, err := t.draft(author, kind, salted, nowMS, nil)
+	if err != nil {
+		return nil, err
+	}
+	before := t.now().list
+	it, err := t.post(p, epoch)
+	if err != nil {
+		return nil, err
+	}
+	out := []Item{it}
+	v, person := t.now(), author.Device.Person()
+	if slices.Equal(before, v.list) || v.ranks[person] < RankWriter || v.devices[author.Device.ID()] != person {
+		return out, nil // nothing to do, or a writer's to do before the next entry
+	}
+	more, err := t.mergeEpochs(author, nowMS, cards)
+	if err != nil {
+		return append(out, more...), fmt.Errorf("entry written, but no epoch: %w", err)
+	}
+	return append(out, more...), nil
+}
+
+// Role sets a person's rank. Record and Certs are needed for whoever is new;
+// Cut is filled in with all that was seen here when a rank is lowered.
+func (t *Thread) Role(author Local, body RoleBody, nowMS int64, cards Cards) ([]Item, error) {
+	if body.Cut == nil && body.Rank < t.now().ranks[body.Person] {
+		body.Cut = t.seen(body.Person)
+	}
+	return t.control(author, Role, body, nowMS, cards)
+}
+
+// seen returns the content heads of a person's devices, of every branch.
+func (t *Thread) seen(p identity.PersonID) []ContentCut {
+	var cuts []ContentCut
+	for id, k := range t.devices {
+		if k.cert.Person != p {
+			continue
+		}
+		for _, e := range t.leaves[chainKey{id, Content}] {
+			cuts = append(cuts, ContentCut{Device: id, Seq: e.Seq, Entry: e.ID})
+		}
+	}
+	slices.SortFunc(cuts, func(a, b ContentCut) int { return compareEntryID(a.Entry, b.Entry) })
+	return cuts[:min(len(cuts), CutsMax)]
+}
+
+// AddDevices introduces devices of members.
+func (t *Thread) AddDevices(author Local, certs [][]byte, nowMS int64, cards Cards) ([]Item, error) {
+	return t.control(author, Device, DeviceBody{Certs: raws(certs)}, nowMS, cards)
+}
+
+// Revoke carries a root's cut of a device, a DeviceCut and a DeviceRevoke.
+func (t *Thread) Revoke(author Local, cut, revoke []byte, nowMS int64, cards Cards) ([]Item, error) {
+	return t.control(author, Revoke, RevokeBody{Cut: cut, Revoke: revoke}, nowMS, cards)
+}
+
+// LastOf returns the last entries of a device's chains that are here, for a
+// DeviceCut; of a forked chain the highest.
+func (t *Thread) LastOf(device identity.DeviceID) (control, content *identity.Point) {
+	point := func(c Chain) *identity.Point {
+		leaves := t.leaves[chainKey{device, c}]
+		if len(leaves) == 0 {
+			return nil
+		}
+		e := slices.MaxFunc(leaves, func(a, b *Entry) int { return compareRows(a.row(), b.row()) })
+		return &identity.Point{Seq: e.Seq, Entry: e.ID}
+	}
+	return point(Control), point(Content)
+}
+
+// Admit raises a content cut: what was quarantined up to there counts.
+func (t *Thread) Admit(author Local, body AdmitBody, nowMS int64, cards Cards) ([]Item, error) {
+	return t.control(author, Admit, body, nowMS, cards)
+}
+
+// ReportFork posts proof that a device signed two entries with one number.
+func (t *Thread) ReportFork(author Local, a, b EntryID, nowMS int64, cards Cards) ([]Item, error) {
+	x, y := t.entries[a], t.entries[b]
+	if x == nil || y == nil {
+		return nil, ErrUnknown
+	}
+	return t.control(author, Fork, ForkBody{A: x.Signed(), B: y.Signed()}, nowMS, cards)
+}
+
+// Rekey makes a new epoch, after a report of compromise (R5).
+func (t *Thread) Rekey(author Local, nowMS int64, cards Cards) ([]Item, error) {
+	return t.mergeEpochs(author, nowMS, cards)
+}
+
+// Erase forgets the body of a content entry, for good here, and returns the
+// item that replaces the old one in the journal.
+func (t *Thread) Erase(id EntryID) (Item, error) {
+	e := t.entries[id]
+	if e == nil || e.Chain != Content {
+		return Item{}, ErrUnknown
+	}
+	t.erased[id] = true
+	e.salted, e.Body = nil, nil
+	if err := t.envelop(e, e.Epoch); err != nil {
+		return Item{}, err
+	}
+	return Item{Entry: id, Sealed: e.sealed}, nil
+}
