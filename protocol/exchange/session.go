@@ -130,7 +130,7 @@ func (s *Session) Run(ctx context.Context, stream io.ReadWriteCloser) error {
 	})
 	work.Go(func() {
 		<-s.done
-		stop := s.cfg.Clock.AfterFunc(endTime, closing) // the end may not get out
+		stop := s.cfg.Clock.AfterFunc(endTime, func() { abort(stream) }) // the end may not get out
 		<-written
 		stop()
 	})
@@ -151,6 +151,15 @@ func (s *Session) Run(ctx context.Context, stream io.ReadWriteCloser) error {
 	work.Wait()
 	s.giveBack()
 	return s.result()
+}
+
+// abort breaks a stream that closing would not: libp2p's wait for what was written.
+func abort(stream io.Closer) {
+	if a, ok := stream.(interface{ Abort() }); ok {
+		a.Abort()
+		return
+	}
+	_ = stream.Close()
 }
 
 // quit ends the session with the first error it gets.

@@ -1,0 +1,185 @@
+package peering
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	dht "github.com/libp2p/go-libp2p-kad-dht"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/discovery/mdns"
+	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+)
+
+// serviceMDNS is what curbside nodes look for on a LAN.
+const serviceMDNS = "_curbside._udp"
+
+// dhtPrefix makes /curbside/kad/1.0.0: a network of its own, never the public one.
+const dhtPrefix = "/curbside"
+
+// found takes what mDNS finds. It never blocks, and comes again for each restart of a peer.
+type found struct {
+	n   *Node
+	h   host.Host
+	ctx context.Context //nolint:containedctx // zeroconf's callback has none
+}
+
+// HandlePeerFound keeps the addresses of a peer on the LAN and wakes its keeper.
+func (f found) HandlePeerFound(i peer.AddrInfo) {
+	if i.ID == f.n.id || len(i.Addrs) == 0 {
+		return
+	}
+	f.h.Peerstore().AddAddrs(i.ID, i.Addrs[:min(len(i.Addrs), foundMax)], mdnsAddrTime)
+	f.n.mu.Lock()
+	defer f.n.mu.Unlock()
+	if f.n.host == nil {
+		return
+	}
+	if k, ok := f.n.keepers[i.ID]; ok {
+		k.kick()
+	} else if f.n.dht != nil && len(f.n.lanDials) < cap(f.n.lanDials) {
+		// A connection is all a DHT needs to come to life without bootstrap nodes.
+		f.n.lanDials <- struct{}{}
+		f.n.work.Go(func() {
+			defer func() { <-f.n.lanDials }()
+			ctx, cancel := context.WithTimeout(f.ctx, dialTime)
+			defer cancel()
+			_ = f.h.Connect(ctx, peer.AddrInfo{ID: i.ID})
+		})
+	}
+}
+
+// supervise keeps mDNS on the interfaces there are now: libp2p's service freezes its
+// records at start, and fails for good if it starts without a network (NETWORK §5).
+func (n *Node) supervise(ctx context.Context, h host.Host) {
+	var service mdns.Service
+	closeService := func() {
+		if service != nil {
+			_ = service.Close()
+			service = nil
+		}
+	}
+	defer closeService()
+	start := func() {
+		closeService()
+		if !n.cfg.MDNS || !slices.ContainsFunc(h.Network().ListenAddresses(), func(a ma.Multiaddr) bool { return !manet.IsIPLoopback(a) }) {
+			return
+		}
+		s := mdns.NewMdnsService(h, serviceMDNS, found{n, h, ctx})
+		if err := s.Start(); err != nil {
+			n.log.Debug("mdns not started", "error", err.Error())
+			_ = s.Close()
+			return
+		}
+		service = s
+	}
+	before := networks()
+	start()
+	again := time.NewTimer(mdnsAgain)
+	defer again.Stop()
+	tick := time.NewTicker(mdnsEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-again.C:
+			if service == nil || !slices.Equal(before, networks()) {
+				start()
+			}
+		case <-tick.C:
+			now := networks()
+			if slices.Equal(before, now) {
+				continue
+			}
+			before = now
+			n.log.Info("network changed")
+			start()
+			again.Reset(mdnsAgain)
+			n.kickAll()
+		}
+	}
+}
+
+// networks lists the addresses of all interfaces, to see a change.
+func networks() []string {
+	var out []string
+	for _, p := range interfacePrefixes(func(string) bool { return true }) {
+		out = append(out, p.String())
+	}
+	slices.Sort(out)
+	return out
+}
+
+// startDHT joins the private DHT, if bootstrap nodes are given: a hint, never the
+// only way, and asked for PeerIDs of known contacts only (NETWORK §4.1).
+func (n *Node) startDHT(ctx context.Context, h host.Host) error {
+	if len(n.cfg.Bootstrap) == 0 {
+		return nil
+	}
+	for _, i := range n.boot {
+		h.ConnManager().Protect(i.ID, keepTag)
+		n.work.Go(func() { n.anchor(ctx, h, i) })
+	}
+	if n.cfg.NoDHT {
+		return nil
+	}
+	mode := dht.ModeAutoServer
+	if n.cfg.LANOnly {
+		mode = dht.ModeServer // a client until reachable from outside would be one for ever
+	}
+	d, err := dht.New(h,
+		dht.ProtocolPrefix(dhtPrefix), dht.Mode(mode), dht.DisableValues(), dht.DisableProviders(),
+		dht.BootstrapPeers(n.boot...), dht.AddressFilter(filter))
+	if err != nil {
+		return fmt.Errorf("start dht: %w", err)
+	}
+	n.mu.Lock()
+	n.dht = d
+	n.mu.Unlock()
+	if err := d.Bootstrap(ctx); err != nil {
+		return fmt.Errorf("start dht: %w", err)
+	}
+	return nil
+}
+
+// filter keeps of strangers' addresses those that can be reached from here.
+func filter(as []ma.Multiaddr) []ma.Multiaddr {
+	return slices.DeleteFunc(slices.Clone(as), func(a ma.Multiaddr) bool { return !reachable(a) })
+}
+
+// anchor keeps a connection to a bootstrap node.
+func (n *Node) anchor(ctx context.Context, h host.Host, i peer.AddrInfo) {
+	failed := 0
+	for ctx.Err() == nil {
+		wait := backoffMax
+		if h.Network().Connectedness(i.ID) != network.Connected {
+			dial, cancel := context.WithTimeout(ctx, dialTime)
+			if sw, ok := h.Network().(backoffs); ok {
+				sw.Backoff().Clear(i.ID)
+			}
+			err := h.Connect(dial, i)
+			cancel()
+			if err != nil {
+				failed++
+				wait = backoff(failed)
+				n.log.Debug("bootstrap node not reached", "peer", i.ID.String(), "error", err.Error())
+			} else {
+				failed = 0
+			}
+		}
+		if failed == 0 {
+			wait = anchorEvery
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+		case <-t.C:
+		}
+		t.Stop()
+	}
+}

@@ -1,0 +1,69 @@
+package peering
+
+import "time"
+
+// Limits, NETWORK §2 and §8.
+const (
+	// streamWindow is yamux's window: at 256 KiB one stream gets 1.3 of 9.5 Mbit/s
+	// at 600 ms, at 4 MiB all of it.
+	streamWindow = 4 << 20
+	// connWriteTime bounds a write of the muxer and its keepalive; 10 s, the
+	// default, dies of a stall that the path survives.
+	connWriteTime = 60 * time.Second
+	// connsLow and connsHigh are where the connection manager trims to and from.
+	connsLow, connsHigh = 32, 96
+	connsGrace          = 30 * time.Second
+
+	// streamsIn and streamsPeer bound exchange streams: each may cost a window
+	// that no resource manager accounts.
+	streamsIn, streamsPeer = 128, 8
+	// unprovenIn and unprovenPeer bound those whose peer has proven nothing yet.
+	unprovenIn, unprovenPeer = 32, 4
+	// sessionMemory is what a session reserves: frames on their way in and out.
+	sessionMemory = 4 << 20
+	// exchangeMemory bounds that for all sessions.
+	exchangeMemory = 1 << 30
+
+	// connsPerAddr is per IPv4 address or IPv6 /56: fourteen workstations behind
+	// one public address are normal, and the default is eight.
+	connsPerAddr = 64
+	// connsPerSite is per IPv6 /48.
+	connsPerSite = 256
+	// connsPerLAN is for a private network.
+	connsPerLAN = 512
+	// connRate and connBurst bound new connections per address.
+	connRate, connBurst = 2, 64
+
+	// dialTime bounds one try to reach a peer, on all its addresses.
+	dialTime = 20 * time.Second
+	// findTime bounds a lookup in the DHT.
+	findTime = 20 * time.Second
+	// backoffMin and backoffMax bound the wait between tries.
+	backoffMin, backoffMax = time.Second, 5 * time.Minute
+	// goodTime is how long a session must have lasted to be worth an immediate redial.
+	goodTime = 10 * time.Second
+	// sameTime is within how long two sessions of one pair count as begun at once.
+	sameTime = 5 * time.Second
+	// yieldTime is how long the node with the higher PeerID lets the other dial first.
+	yieldTime = 250 * time.Millisecond
+
+	// mdnsEvery is how often interfaces are compared; libp2p freezes its records
+	// at start and caches addresses for about a minute, hence mdnsAgain.
+	mdnsEvery = 10 * time.Second
+	mdnsAgain = 70 * time.Second
+	// mdnsAddrTime is how long an address found by mDNS is kept.
+	mdnsAddrTime = 10 * time.Minute
+	// lanDialsMax bounds dials to strangers found by mDNS, for the DHT's sake.
+	lanDialsMax = 4
+	// anchorEvery is how often the connection to a bootstrap node is looked at.
+	anchorEvery = 15 * time.Second
+	// foundMax bounds the addresses taken from one announcement.
+	foundMax = 32
+
+	// targetsMax bounds the peers looked after: contacts and members of cases.
+	targetsMax = 4096
+	// quicDelayLAN, quicDelay and relayDelay are how long the better ways to dial lead.
+	quicDelayLAN = 100 * time.Millisecond
+	quicDelay    = 250 * time.Millisecond
+	relayDelay   = 500 * time.Millisecond
+)
