@@ -1,6 +1,11 @@
 package control
 
-import "time"
+import (
+	"time"
+
+	"github.com/curbside-p2p/curbside/consult/codec"
+	"github.com/curbside-p2p/curbside/consult/study"
+)
 
 // None is the request of a use case that needs nothing said.
 type None struct{}
@@ -75,6 +80,8 @@ var (
 	Events = Stream[None, Event]("events")
 	// PixelFrame is curbside pixel: a frame's samples as coded.
 	PixelFrame = Op[FrameRequest, Pixels]("pixel")
+	// ImageFrame is what the image pane draws from: the native frame and what render needs of its head.
+	ImageFrame = Op[FrameRequest, Image]("study/frame")
 )
 
 // PersonAddRequest asks for a new person.
@@ -606,4 +613,19 @@ type Pixels struct {
 	Signed        bool   `json:"signed"`
 	Photometric   string `json:"photometric"`
 	Data          []byte `json:"data,omitempty"`
+}
+
+// Image is one frame for consult/render, which windows it in the interface: native cells cross
+// once. A frame that is not to be had is a reply with a Reason, not a failure.
+type Image struct {
+	SOPUID string `json:"sop_uid"`
+	Frame  int    `json:"frame"`
+	// Native is nil where there is nothing to show.
+	Native *codec.Native `json:"native,omitempty"`
+	// Pixel is what holds for this frame: study.Pixel.Frame(k).
+	Pixel study.Pixel `json:"pixel"`
+	// Preview: Native holds the 8-bit preview of the manifest, the real frame is not here yet.
+	Preview bool `json:"preview,omitempty"`
+	// Reason says why Native is nil, or what is wrong with it: "this version cannot display …", "not here yet".
+	Reason string `json:"reason,omitempty"`
 }
