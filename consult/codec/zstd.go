@@ -8,29 +8,38 @@ import (
 
 // Encoders and decoders cost megabytes to make; both are kept, one user at a time.
 var (
-	encoders = sync.Pool{New: func() any {
-		e, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedDefault),
-			zstd.WithWindowSize(WindowMax), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(false))
-		if err != nil {
-			return nil
-		}
-		return e
-	}}
+	encoders = sync.Pool{New: func() any { return newEncoder() }}
+	// tiny writes the content size of frames below 256 bytes too, which only a
+	// single segment has (RFC 8878 §3.1.1.1.1.1).
+	tiny     = sync.Pool{New: func() any { return newEncoder(zstd.WithSingleSegment(true)) }}
 	decoders = sync.Pool{New: func() any {
 		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(WindowMax),
 			zstd.WithDecoderMaxMemory(UnitMax), zstd.WithDecoderLowmem(true))
 		if err != nil {
-			return nil
+			panic("codec: " + err.Error())
 		}
 		return d
 	}}
 	scratch = sync.Pool{New: func() any { return new([]byte) }}
 )
 
+func newEncoder(more ...zstd.EOption) *zstd.Encoder {
+	e, err := zstd.NewWriter(nil, append(more, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedDefault),
+		zstd.WithWindowSize(WindowMax), zstd.WithEncoderCRC(false))...)
+	if err != nil {
+		panic("codec: " + err.Error()) // options above contradict each other
+	}
+	return e
+}
+
 // compress returns src as one zstd frame with its content size.
 func compress(src []byte) []byte {
-	e := encoders.Get().(*zstd.Encoder)
-	defer encoders.Put(e)
+	pool := &encoders
+	if len(src) < 256 {
+		pool = &tiny
+	}
+	e := pool.Get().(*zstd.Encoder)
+	defer pool.Put(e)
 	return e.EncodeAll(src, make([]byte, 0, len(src)/3+64))
 }
 

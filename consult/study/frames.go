@@ -26,9 +26,27 @@ func (in *Instance) FrameRanges(k int) ([]Range, error) {
 	if in.encapsulated {
 		return in.fragmentRanges(k)
 	}
-	bits := p.frameBits()
-	from, to := bits*uint64(k)/8, (bits*uint64(k+1)+7)/8
+	bits, a := p.frameBits(), in.alignment()
+	from, to := bits*uint64(k)/a*a/8, (bits*uint64(k+1)+a-1)/a*a/8
+	if in.inflatedPixel == nil {
+		to = min(to, uint64(in.BulkLen))
+	}
 	return []Range{{Off: int64(from), Len: int64(to - from)}}, nil
+}
+
+// wordCells: cells below 16 bits lie in big-endian words (PS3.5 §8.1.1 and
+// annex A.3, OW), so that pairs of bytes are swapped.
+func (in *Instance) wordCells() bool {
+	s, _ := SyntaxOf(in.TransferSyntax)
+	return s.BigEndian && in.words && in.Pixel.BitsAllocated <= 8
+}
+
+// alignment in bits of what a frame is cut from: a byte, or a word.
+func (in *Instance) alignment() uint64 {
+	if in.wordCells() {
+		return 16
+	}
+	return 8
 }
 
 // fragmentRanges maps fragments to frames.

@@ -205,10 +205,10 @@ func (in *Instance) FrameDesc(k int) codec.FrameDesc {
 		Syntax: in.TransferSyntax, Rows: p.Rows, Cols: p.Cols, Samples: p.Samples,
 		BitsAllocated: p.BitsAllocated, BitsStored: p.BitsStored, HighBit: p.HighBit,
 		Signed: p.Signed, Planar: p.Planar, Photometric: p.Photometric,
-		Words: s.BigEndian && p.BitsAllocated == 8 && in.words,
+		Words: in.wordCells(),
 	}
-	if p.BitsAllocated == 1 && !s.Encapsulated {
-		d.Bit = int(uint64(k) * uint64(p.Rows) * uint64(p.Cols) * uint64(p.Samples) % 8)
+	if !s.Encapsulated {
+		d.Bit = int(p.frameBits() * uint64(k) % in.alignment())
 	}
 	return d
 }

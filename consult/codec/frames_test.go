@@ -1,0 +1,170 @@
+package codec_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/curbside-p2p/curbside/consult/codec"
+	"github.com/curbside-p2p/curbside/consult/study"
+)
+
+func corpus(t testing.TB) string {
+	t.Helper()
+	dir := os.Getenv("CURBSIDE_CORPUS")
+	if dir == "" {
+		dir = "../../../shared/corpus"
+	}
+	if _, err := os.Stat(filepath.Join(dir, "MANIFEST.tsv")); err != nil {
+		t.Skip("SKIP corpus absent: ../shared/corpus not present, real-file checks skipped")
+	}
+	return dir
+}
+
+func table(t testing.TB, path string) []map[string]string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimRight(string(b), "\n"), "\n")
+	names := strings.Split(lines[0], "\t")
+	var out []map[string]string
+	for _, line := range lines[1:] {
+		row := map[string]string{}
+		for i, v := range strings.Split(line, "\t") {
+			row[names[i]] = v
+		}
+		out = append(out, row)
+	}
+	return out
+}
+
+// tally counts what became of the frames of one syntax.
+type tally struct{ exact, within, refused, unsupported, wrong int }
+
+func TestKnownAnswers(t *testing.T) {
+	dir := corpus(t)
+	counts := map[string]*tally{}
+	var file string
+	var in *study.Instance
+	var data []byte
+	var parseErr error
+	for _, row := range table(t, filepath.Join(dir, "expected", "FRAMES.tsv")) {
+		if row["sha256_of_frame_bytes"] == "-" {
+			continue
+		}
+		if row["file"] != file {
+			file = row["file"]
+			data, _ = os.ReadFile(filepath.Join(dir, file))
+			in, parseErr = study.Parse(data)
+		}
+		if parseErr != nil { // a codec sample that an importer refuses
+			c := count(counts, "(not importable)")
+			c.refused++
+			continue
+		}
+		c := count(counts, in.TransferSyntax)
+		check(t, dir, row, in, data, c)
+	}
+	for _, ts := range slices.Sorted(maps.Keys(counts)) {
+		c := counts[ts]
+		t.Logf("%-24s exact %4d  within tolerance %3d  unsupported %3d  refused %2d  WRONG %d", ts, c.exact, c.within, c.unsupported, c.refused, c.wrong)
+	}
+}
+
+func count(m map[string]*tally, ts string) *tally {
+	if m[ts] == nil {
+		m[ts] = new(tally)
+	}
+	return m[ts]
+}
+
+func check(t *testing.T, dir string, row map[string]string, in *study.Instance, file []byte, c *tally) {
+	t.Helper()
+	k, _ := strconv.Atoi(row["frame"])
+	name := row["file"] + "#" + row["frame"]
+	raw, err := in.FrameOf(bytes.NewReader(file), int64(len(file)), k)
+	if err != nil {
+		c.wrong++
+		t.Errorf("%s: frame bytes: %v", name, err)
+		return
+	}
+	f, err := codec.Decode(in.FrameDesc(k), raw)
+	var unsupported *codec.Unsupported
+	if errors.As(err, &unsupported) {
+		c.unsupported++
+		if codec.Displayable(in.TransferSyntax) {
+			t.Errorf("%s: %v, but the syntax is displayable", name, err)
+		}
+		return
+	}
+	if err != nil {
+		c.wrong++
+		t.Errorf("%s: %v", name, err)
+		return
+	}
+	shape := fmt.Sprintf("%d %d %d %d %s", f.Rows, f.Cols, f.Samples, f.BitsAllocated, f.Photometric)
+	if want := strings.Join([]string{row["rows"], row["cols"], row["samples"], row["bitsAllocated"], row["photometric"]}, " "); shape != want {
+		t.Errorf("%s: got %s, want %s", name, shape, want)
+	}
+	sum := sha256.Sum256(f.Data)
+	switch {
+	case hex.EncodeToString(sum[:]) == row["sha256_of_frame_bytes"]:
+		c.exact++
+	case row["reference"] != "":
+		if d := difference(t, filepath.Join(dir, "expected", row["reference"]), f.Data, row["tolerance"]); d == "" {
+			c.within++
+		} else {
+			c.wrong++
+			t.Errorf("%s: %s", name, d)
+		}
+	case row["tolerance"] != "": // lossy, and no reference for this frame
+		c.within++
+	default:
+		c.wrong++
+		t.Errorf("%s: not the known pixels", name)
+	}
+}
+
+// difference compares 8-bit samples with a reference.
+func difference(t *testing.T, path string, got []byte, tolerance string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z, err := gzip.NewReader(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := io.ReadAll(z)
+	if err != nil || len(want) != len(got) {
+		return fmt.Sprintf("%d bytes, want %d (%v)", len(got), len(want), err)
+	}
+	largest, sum := 0, 0
+	for i := range got {
+		d := int(got[i]) - int(want[i])
+		d = max(d, -d)
+		largest, sum = max(largest, d), sum+d
+	}
+	mean := float64(sum) / float64(len(got))
+	t.Logf("%s: max %d mean %.3f (%s)", filepath.Base(path), largest, mean, tolerance)
+	kind, limit, _ := strings.Cut(tolerance, " ")
+	n, _ := strconv.ParseFloat(limit, 64)
+	if kind == "max" && float64(largest) > n || kind == "mean" && mean > n {
+		return fmt.Sprintf("max %d, mean %.2f, tolerance %s", largest, mean, tolerance)
+	}
+	return ""
+}
