@@ -111,26 +111,26 @@ func TestVectors(t *testing.T) {
 	vectest.Run(t, os.DirFS(dir), vectors(), write, judge)
 }
 
-func judge(t testing.TB, v vectest.Vector) string {
-	t.Helper()
+func judge(tb testing.TB, v vectest.Vector) string {
+	tb.Helper()
 	if sum := v.Get("sum"); sum != "" {
 		if fmt.Sprintf("%x", allProofs()) != sum {
 			return "wrong sum"
 		}
 		return vectest.OK
 	}
-	content, length := number(t, v, "content"), number(t, v, "length")
-	a, z := int(number(t, v, "first")), int(number(t, v, "end"))
+	content, length := number(tb, v, "content"), number(tb, v, "length")
+	a, z := int(number(tb, v, "first")), int(number(tb, v, "end"))
 	id, err := ParseID(v.Get("id"))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var proof [][32]byte
 	for h := range slices.Chunk(v.Body, 32) {
 		proof = append(proof, [32]byte(h))
 	}
 	off, n := RangeSpan(content, a, z)
-	data := edit(t, vectest.Pattern(int(content))[off:off+n], v.Get("edit"))
+	data := edit(tb, vectest.Pattern(int(content))[off:off+n], v.Get("edit"))
 	_, err = Verify(id, length, a, z, data, proof)
 	switch {
 	case err == nil:
@@ -141,17 +141,17 @@ func judge(t testing.TB, v vectest.Vector) string {
 	return err.Error()
 }
 
-func number(t testing.TB, v vectest.Vector, name string) uint64 {
-	t.Helper()
+func number(tb testing.TB, v vectest.Vector, name string) uint64 {
+	tb.Helper()
 	n, err := strconv.ParseUint(v.Get(name), 10, 64)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return n
 }
 
-func edit(t testing.TB, b []byte, how string) []byte {
-	t.Helper()
+func edit(tb testing.TB, b []byte, how string) []byte {
+	tb.Helper()
 	b = bytes.Clone(b)
 	var verb string
 	var n int
@@ -167,6 +167,6 @@ func edit(t testing.TB, b []byte, how string) []byte {
 	case "swap":
 		return slices.Concat(b[LeafSize:2*LeafSize], b[:LeafSize], b[2*LeafSize:])
 	}
-	t.Fatalf("edit %q", how)
+	tb.Fatalf("edit %q", how)
 	return nil
 }

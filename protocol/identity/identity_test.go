@@ -45,36 +45,36 @@ type someone struct {
 	records [][]byte // person, certificate, card
 }
 
-func newSomeone(t testing.TB, n byte) someone {
-	t.Helper()
+func newSomeone(tb testing.TB, n byte) someone {
+	tb.Helper()
 	s := someone{root: RootFromSeed(counting(n)), kem: seal.KEMFromSeed(counting(n + 1))}
 	s.dev = NewDevice(s.root.ID(), counting(n+2))
 	cert, err := s.root.CertifyDevice(s.dev.Public(), "laptop", 1, nil, 1000)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	s.records = [][]byte{s.root.Person().Encode(), cert, s.card(t, 1, nil)}
+	s.records = [][]byte{s.root.Person().Encode(), cert, s.card(tb, 1, nil)}
 	return s
 }
 
-func (s someone) card(t testing.TB, number uint64, change func(*Card)) []byte {
-	t.Helper()
+func (s someone) card(tb testing.TB, number uint64, change func(*Card)) []byte {
+	tb.Helper()
 	c := Card{Number: number, IssuedMS: 1000, KEM: s.kem.Public(), Name: "Dr. A", Kind: RoleClinician}
 	if change != nil {
 		change(&c)
 	}
 	b, err := s.dev.SignCard(c)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }
 
-func (s someone) profile(t testing.TB) *Profile {
-	t.Helper()
+func (s someone) profile(tb testing.TB) *Profile {
+	tb.Helper()
 	p, err := LoadProfile(s.records)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return p
 }
@@ -380,7 +380,7 @@ func TestSecretsDoNotPrint(t *testing.T) {
 	dev := NewDevice(PersonID{}, seed)
 	inv := Invite{Secret: seed}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%x", "%d", "%s"} {
-		for _, v := range []any{root, dev, *root, *dev, inv, []any{root, dev}, struct{ R, d any }{root, dev}} { //nolint:govet // copies are the point
+		for _, v := range []any{root, dev, *root, *dev, inv, []any{root, dev}, struct{ R, d any }{root, dev}} {
 			out := strings.ToLower(fmt.Sprintf(verb, v))
 			if strings.Contains(out, "171 171") || strings.Contains(out, "abab") || strings.Contains(out, "0xab, 0xab") {
 				t.Errorf("%s of %T: %s", verb, v, out)

@@ -56,9 +56,9 @@ func checkEd25519(key []byte) error {
 
 // below compares little-endian numbers of equal length.
 func below(a, b []byte) bool {
-	for i := len(a) - 1; i >= 0; i-- {
-		if a[i] != b[i] {
-			return a[i] < b[i]
+	for i, x := range slices.Backward(a) {
+		if x != b[i] {
+			return x < b[i]
 		}
 	}
 	return false

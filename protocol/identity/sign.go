@@ -107,11 +107,12 @@ func VerifySigs(label string, msg []byte, sigs Sigs, ed, ml []byte, want ...int)
 	if len(want) == 0 || len(sigs) != len(want) {
 		return ErrSignature
 	}
-	m := message(label, msg)
+	m, last := message(label, msg), 0
 	for i, alg := range want {
-		if sigs[i].Alg != uint64(alg) || i > 0 && want[i-1] >= alg {
+		if sigs[i].Alg != uint64(alg) || alg <= last {
 			return ErrSignature
 		}
+		last = alg
 		if !verify(alg, m, sigs[i].Bytes, ed, ml) {
 			return ErrSignature
 		}

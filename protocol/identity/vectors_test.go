@@ -350,11 +350,11 @@ func inviteVectors() []vectest.Vector {
 
 func later(i Invite) Invite { i.ExpiresMS++; return i }
 
-func judge(t testing.TB, v vectest.Vector) string {
-	t.Helper()
+func judge(tb testing.TB, v vectest.Vector) string {
+	tb.Helper()
 	switch v.Get("check") {
 	case "ids":
-		return judgeIDs(t, v)
+		return judgeIDs(tb, v)
 	case "words":
 		seed, err := seedFromWords(strings.Fields(v.Get("words")))
 		if err == nil && !bytes.Equal(seed[:], v.Body) {
@@ -362,18 +362,18 @@ func judge(t testing.TB, v vectest.Vector) string {
 		}
 		return classOf(err)
 	case "number":
-		if !MatchesNumber(PersonID(v.Hex(t, "own")), PersonID(v.Hex(t, "other")), v.Get("said")) {
+		if !MatchesNumber(PersonID(v.Hex(tb, "own")), PersonID(v.Hex(tb, "other")), v.Get("said")) {
 			return "no"
 		}
 		return vectest.OK
 	case "sigs":
-		return judgeSigs(t, v)
+		return judgeSigs(tb, v)
 	case "chain":
-		return judgeChain(records(t, v))
+		return judgeChain(records(tb, v))
 	case "attest":
-		return judgeAttest(t, v, records(t, v))
+		return judgeAttest(tb, v, records(tb, v))
 	case "cut":
-		r := records(t, v)
+		r := records(tb, v)
 		person, err := ParsePerson(r[0])
 		if err == nil {
 			_, err = VerifyCut(person, r[1])
@@ -386,23 +386,23 @@ func judge(t testing.TB, v vectest.Vector) string {
 		}
 		return classOf(err)
 	default:
-		return judgeJoin(t, v)
+		return judgeJoin(tb, v)
 	}
 }
 
-func records(t testing.TB, v vectest.Vector) [][]byte {
-	t.Helper()
+func records(tb testing.TB, v vectest.Vector) [][]byte {
+	tb.Helper()
 	var out [][]byte
 	if err := wire.Unmarshal(v.Body, &out); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return out
 }
 
-func judgeIDs(t testing.TB, v vectest.Vector) string {
-	t.Helper()
-	root := RootFromSeed(wire.Secret(v.Hex(t, "root")))
-	dev := NewDevice(root.ID(), wire.Secret(v.Hex(t, "device")))
+func judgeIDs(tb testing.TB, v vectest.Vector) string {
+	tb.Helper()
+	root := RootFromSeed(wire.Secret(v.Hex(tb, "root")))
+	dev := NewDevice(root.ID(), wire.Secret(v.Hex(tb, "device")))
 	for name, got := range map[string]string{
 		"person-id": root.ID().String(), "device-id": dev.ID().String(), "number": SafetyNumber(root.ID()),
 		"number-words": strings.Join(HalfWords(root.ID()), " "), "words": strings.Join(root.Words(), " "),
@@ -414,8 +414,8 @@ func judgeIDs(t testing.TB, v vectest.Vector) string {
 	return vectest.OK
 }
 
-func judgeSigs(t testing.TB, v vectest.Vector) string {
-	t.Helper()
+func judgeSigs(tb testing.TB, v vectest.Vector) string {
+	tb.Helper()
 	var sigs Sigs
 	if err := wire.Unmarshal(v.Body, &sigs); err != nil {
 		return classOf(err)
@@ -424,11 +424,11 @@ func judgeSigs(t testing.TB, v vectest.Vector) string {
 	for f := range strings.FieldsSeq(v.Get("want")) {
 		n, err := strconv.Atoi(f)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		want = append(want, n)
 	}
-	return classOf(VerifySigs(v.Get("label"), v.Hex(t, "message"), sigs, v.Hex(t, "ed25519"), v.Hex(t, "mldsa65"), want...))
+	return classOf(VerifySigs(v.Get("label"), v.Hex(tb, "message"), sigs, v.Hex(tb, "ed25519"), v.Hex(tb, "mldsa65"), want...))
 }
 
 func judgeChain(records [][]byte) string {
@@ -446,8 +446,8 @@ func judgeChain(records [][]byte) string {
 	return classOf(err)
 }
 
-func judgeAttest(t testing.TB, v vectest.Vector, r [][]byte) string {
-	t.Helper()
+func judgeAttest(tb testing.TB, v vectest.Vector, r [][]byte) string {
+	tb.Helper()
 	issuer, err := ParsePerson(r[0])
 	if err != nil {
 		return classOf(err)
@@ -462,22 +462,22 @@ func judgeAttest(t testing.TB, v vectest.Vector, r [][]byte) string {
 	}
 	now, err := strconv.ParseInt(v.Get("now"), 10, 64)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return a.Standing(l, now).String()
 }
 
-func judgeJoin(t testing.TB, v vectest.Vector) string {
-	t.Helper()
+func judgeJoin(tb testing.TB, v vectest.Vector) string {
+	tb.Helper()
 	inv, err := ParseInvite(v.Get("link"))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var p *Profile
 	if v.Get("check") == "join" {
 		p, err = OpenJoin(inv, v.Body)
 	} else {
-		p, err = OpenAccept(inv, v.Hex(t, "join"), v.Body)
+		p, err = OpenAccept(inv, v.Hex(tb, "join"), v.Body)
 	}
 	if err == nil && hex.EncodeToString(p.ID[:]) != v.Get("person") {
 		return "other person"

@@ -75,7 +75,7 @@ func TestNumber(t *testing.T) {
 		t.Errorf("got %s and %s", pair, PairNumber(b, a))
 	}
 	half := SafetyNumber(b)
-	if !(strings.HasPrefix(pair, half) || strings.HasSuffix(pair, half)) {
+	if !strings.HasPrefix(pair, half) && !strings.HasSuffix(pair, half) {
 		t.Errorf("%s is not in %s", half, pair)
 	}
 	for _, c := range []struct {

@@ -63,7 +63,7 @@ func (k *KEM) ID() [32]byte { return k.id }
 func (k *KEM) Format(f fmt.State, verb rune) { wire.Secret{}.Format(f, verb) }
 
 // SealTo seals a secret to the holder of a public key, HPKE Base, single shot.
-func SealTo(public []byte, info string, s wire.Secret) ([]byte, error) {
+func SealTo(public []byte, info string, s wire.Secret) ([]byte, error) { //nolint:revive // the name in FORMATS
 	if len(public) != PublicSize {
 		return nil, ErrPublic
 	}

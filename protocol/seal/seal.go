@@ -60,7 +60,7 @@ func Seal(key wire.Secret, context string, p []byte) []byte {
 
 // SealWithSalt is Seal with a given salt, which MUST NOT repeat for a key and
 // context unless the content is the same. Only blobs and tests have a reason.
-func SealWithSalt(key wire.Secret, context string, p []byte, salt [24]byte) []byte {
+func SealWithSalt(key wire.Secret, context string, p []byte, salt [24]byte) []byte { //nolint:revive // SEAL with a salt
 	c, commitment := derive(key, context, salt[:])
 	out := make([]byte, 0, blob.SealedLen(uint64(len(p))))
 	out = append(append(out, salt[:]...), commitment[:]...)

@@ -24,8 +24,8 @@ var update = flag.Bool("update", false, "write the vectors")
 // say "content: N", to be sealed from vectest.Pattern(N), and an edit of the
 // sealed bytes: "flip N" the lowest bit of byte N, "cut N" bytes from the end,
 // "swap I J" two whole chunks, "drop I" one.
-func edit(t testing.TB, sealed []byte, how string) []byte {
-	t.Helper()
+func edit(tb testing.TB, sealed []byte, how string) []byte {
+	tb.Helper()
 	b := slices.Clone(sealed)
 	chunk := func(i int) []byte { return b[headerSize+i*sealedChunk:][:sealedChunk] }
 	var verb string
@@ -44,7 +44,7 @@ func edit(t testing.TB, sealed []byte, how string) []byte {
 	case "drop":
 		b = slices.Delete(b, headerSize+n*sealedChunk, headerSize+(n+1)*sealedChunk)
 	default:
-		t.Fatalf("edit %q", how)
+		tb.Fatalf("edit %q", how)
 	}
 	return b
 }
@@ -83,18 +83,18 @@ func sealVectors() []vectest.Vector {
 	}
 }
 
-func judgeSeal(t testing.TB, v vectest.Vector) string {
-	t.Helper()
+func judgeSeal(tb testing.TB, v vectest.Vector) string {
+	tb.Helper()
 	n, err := strconv.Atoi(v.Get("plaintext"))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	p, err := Open(wire.Secret(v.Hex(t, "key")), v.Get("context"), v.Body)
-	return judge(t, p, n, err)
+	p, err := Open(wire.Secret(v.Hex(tb, "key")), v.Get("context"), v.Body)
+	return judge(tb, p, n, err)
 }
 
-func judge(t testing.TB, p []byte, n int, err error) string {
-	t.Helper()
+func judge(tb testing.TB, p []byte, n int, err error) string {
+	tb.Helper()
 	switch {
 	case errors.Is(err, ErrOpen):
 		return "open"
@@ -153,43 +153,43 @@ func blobVectors() []vectest.Vector {
 	return out
 }
 
-func judgeBlob(t testing.TB, v vectest.Vector) string {
-	t.Helper()
+func judgeBlob(tb testing.TB, v vectest.Vector) string {
+	tb.Helper()
 	field := func(name string) int {
 		n, err := strconv.Atoi(v.Get(name))
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		return n
 	}
 	n := field("content")
-	sealed, ref, _ := Blob(wire.Secret(v.Hex(t, "secret")), Kind(field("kind")), vectest.Pattern(n))
+	sealed, ref, _ := Blob(wire.Secret(v.Hex(tb, "secret")), Kind(field("kind")), vectest.Pattern(n))
 	if ref.ID.String() != v.Get("id") {
 		return "other id"
 	}
-	ref.Len, ref.Key = uint64(field("open-length")), wire.Secret(v.Hex(t, "open-key"))
-	p, err := OpenBlob(ref, Kind(field("open-kind")), edit(t, sealed, v.Get("edit")))
-	return judge(t, p, n, err)
+	ref.Len, ref.Key = uint64(field("open-length")), wire.Secret(v.Hex(tb, "open-key"))
+	p, err := OpenBlob(ref, Kind(field("open-kind")), edit(tb, sealed, v.Get("edit")))
+	return judge(tb, p, n, err)
 }
 
 // circl holds what cloudflare/circl v1.6.5 sealed to the key of seed 00..1f,
 // info "curbside/v1/test", the secret ff fe .. e0.
-func circl(t testing.TB) []byte {
-	t.Helper()
+func circl(tb testing.TB) []byte {
+	tb.Helper()
 	text, err := os.ReadFile("testdata/circl-v1.6.5-xwing.hex")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	b, err := hex.DecodeString(strings.ReplaceAll(string(text), "\n", ""))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }
 
-func sealToVectors(t testing.TB) []vectest.Vector {
-	t.Helper()
-	ct := circl(t)
+func sealToVectors(tb testing.TB) []vectest.Vector {
+	tb.Helper()
+	ct := circl(tb)
 	seed := counting(0)
 	one := func(name, expect, comment, info string, seed wire.Secret, body []byte) vectest.Vector {
 		k := KEMFromSeed(seed)
@@ -216,10 +216,10 @@ func sealToVectors(t testing.TB) []vectest.Vector {
 	}
 }
 
-func judgeSealTo(t testing.TB, v vectest.Vector) string {
-	t.Helper()
-	k := KEMFromSeed(wire.Secret(v.Hex(t, "seed")))
-	if id := k.ID(); !bytes.Equal(id[:], v.Hex(t, "key-id")) {
+func judgeSealTo(tb testing.TB, v vectest.Vector) string {
+	tb.Helper()
+	k := KEMFromSeed(wire.Secret(v.Hex(tb, "seed")))
+	if id := k.ID(); !bytes.Equal(id[:], v.Hex(tb, "key-id")) {
 		return "other key id"
 	}
 	s, err := OpenFrom(k, v.Get("info"), v.Body)
@@ -228,7 +228,7 @@ func judgeSealTo(t testing.TB, v vectest.Vector) string {
 		return "open"
 	case err != nil:
 		return err.Error()
-	case !s.Equal(wire.Secret(v.Hex(t, "secret"))):
+	case !s.Equal(wire.Secret(v.Hex(tb, "secret"))):
 		return "other secret"
 	}
 	return vectest.OK

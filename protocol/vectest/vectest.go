@@ -57,11 +57,11 @@ func (v Vector) Get(name string) string {
 }
 
 // Hex returns a field of bytes.
-func (v Vector) Hex(t testing.TB, name string) []byte {
-	t.Helper()
+func (v Vector) Hex(tb testing.TB, name string) []byte {
+	tb.Helper()
 	b, err := hex.DecodeString(v.Get(name))
 	if err != nil {
-		t.Fatalf("%s: field %s: %v", v.Name, name, err)
+		tb.Fatalf("%s: field %s: %v", v.Name, name, err)
 	}
 	return b
 }

@@ -38,6 +38,7 @@ func TestSecretDoesNotPrint(t *testing.T) {
 	var logged bytes.Buffer
 	log := slog.New(slog.NewJSONHandler(&logged, nil))
 	log.Info("x", slog.Any("secret", s), slog.Any("holder", holder))
+	slog.New(slog.NewTextHandler(&logged, nil)).Info("x", slog.Any("secret", s), slog.Any("holder", holder))
 	js, err := json.Marshal(holder)
 	if err != nil {
 		t.Fatal(err)
