@@ -88,7 +88,7 @@ type level struct {
 	end      int64 // else; -1 at the top level while it is unknown
 	lim      int64 // innermost known end
 	count    int   // elements or items
-	elem     int   // index of the sequence's element
+	elem     int   // index of the sequence's or item's element
 	last     Tag
 }
 
@@ -214,14 +214,12 @@ func (g *guard) dataset() error {
 	}
 }
 
-// pop closes a level and settles the length of a sequence's element.
+// pop closes a level and settles the length of its element.
 func (g *guard) pop() {
 	l := g.stack[len(g.stack)-1]
 	g.stack = g.stack[:len(g.stack)-1]
-	if l.seq {
-		e := &g.out.Elements[l.elem]
-		e.Length = g.c.pos() - e.Value
-	}
+	e := &g.out.Elements[l.elem]
+	e.Length = g.c.pos() - e.Value
 }
 
 func (l *level) order() binary.ByteOrder {
@@ -282,7 +280,7 @@ func (g *guard) item(l *level, n uint32, start int64) error {
 		return refuse(OverLimit, start, "items in a sequence")
 	}
 	g.library += libraryElement
-	next := level{implicit: l.implicit, big: l.big, open: n == undefined, lim: l.lim}
+	next := level{implicit: l.implicit, big: l.big, open: n == undefined, lim: l.lim, elem: len(g.out.Elements)}
 	if !next.open {
 		if err := g.room(l, int64(n), "item"); err != nil {
 			return err
@@ -290,6 +288,9 @@ func (g *guard) item(l *level, n uint32, start int64) error {
 		next.end = g.c.pos() + int64(n)
 		next.lim = next.end
 	}
+	g.out.Elements = append(g.out.Elements, Element{
+		Tag: tagItem, Depth: uint8(len(g.stack)/2 - 1), Undefined: next.open, Start: start, Value: g.c.pos(),
+	})
 	g.stack = append(g.stack, next)
 	return nil
 }

@@ -14,12 +14,13 @@ func (t Tag) String() string { return fmt.Sprintf("(%04X,%04X)", uint16(t>>16), 
 // Group is the high half.
 func (t Tag) Group() uint16 { return uint16(t >> 16) }
 
-// Element is one data element where it lies. Offsets are in the file, or in
-// the inflated data set.
+// Element is one data element, or one item of a sequence, where it lies. Offsets
+// are in the file, or in the inflated data set. What is nested follows its
+// sequence and item in file order and lies within their values.
 type Element struct {
 	Tag       Tag
 	VR        [2]byte
-	Depth     uint8 // 0 at the top level
+	Depth     uint8 // 0 at the top level; an item has that of its sequence
 	Undefined bool  // undefined length
 	Start     int64 // of the tag
 	Value     int64 // of the first value byte

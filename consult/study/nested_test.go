@@ -1,0 +1,37 @@
+package study
+
+import (
+	"path/filepath"
+	"testing"
+)
+
+// Real files with LUTs and functional groups.
+func TestNestedOfCorpus(t *testing.T) {
+	dir := corpus(t)
+	groups, luts := 0, 0
+	for _, row := range rows(t, filepath.Join(dir, "MANIFEST.tsv")) {
+		if row["expect"] != "ok" {
+			continue
+		}
+		in, err := Parse(readCorpus(t, dir, row["file"]))
+		if err != nil {
+			continue
+		}
+		for _, f := range in.Findings {
+			if f == "nested metadata is not readable" {
+				t.Logf("%s: %s", row["file"], f)
+			}
+		}
+		if len(in.Pixel.PerFrame) > 0 {
+			groups++
+		}
+		if in.Pixel.ModalityLUT != nil || len(in.Pixel.VOILUTs) > 0 {
+			luts++
+			t.Logf("%s: modality %v voi %d", row["file"], in.Pixel.ModalityLUT != nil, len(in.Pixel.VOILUTs))
+		}
+	}
+	t.Logf("%d files with frame groups, %d with LUTs", groups, luts)
+	if groups == 0 || luts == 0 {
+		t.Error("nothing nested was read")
+	}
+}
