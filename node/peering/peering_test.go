@@ -24,7 +24,7 @@ const patience = 30 * time.Second
 // tester is a running node with a Local in memory.
 type tester struct {
 	*Node
-	t     *testing.T
+	t     testing.TB
 	local *exchangetest.Local
 	up    chan exchange.Peer
 	down  chan exchange.Peer
@@ -34,7 +34,7 @@ type tester struct {
 }
 
 // start runs a node on loopback. listen defaults to TCP and QUIC on any port.
-func start(t *testing.T, change func(*Config)) *tester {
+func start(t testing.TB, change func(*Config)) *tester {
 	t.Helper()
 	key, err := NewKey()
 	if err != nil {
@@ -43,7 +43,7 @@ func start(t *testing.T, change func(*Config)) *tester {
 	return startWith(t, exchangetest.New(t), key, change)
 }
 
-func startWith(t *testing.T, local *exchangetest.Local, key []byte, change func(*Config)) *tester {
+func startWith(t testing.TB, local *exchangetest.Local, key []byte, change func(*Config)) *tester {
 	t.Helper()
 	x := &tester{
 		t: t, local: local, up: make(chan exchange.Peer, 64), down: make(chan exchange.Peer, 64),
@@ -110,7 +110,7 @@ func (x *tester) meet(others ...*tester) {
 	x.Renew()
 }
 
-func wait[T any](t *testing.T, what string, c <-chan T) T {
+func wait[T any](t testing.TB, what string, c <-chan T) T {
 	t.Helper()
 	select {
 	case v := <-c:
