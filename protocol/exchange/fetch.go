@@ -131,6 +131,13 @@ const wantCost = 512
 
 func (w Want) cost() int { return max(w.Bytes(), wantCost) }
 
+// trip notes a round trip.
+func (f *fetch) trip(d time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.pace.trip(d)
+}
+
 func (f *fetch) account(w Want, sign int) {
 	if w.Priority <= 1 {
 		f.urgent += sign * w.cost()
@@ -270,12 +277,9 @@ func (s *Session) settle(p pending) error {
 
 // refused ends a want the peer will not answer.
 func (s *Session) refused(b []byte) error {
-	var r refuseBody
-	if err := decode(b, &r); err != nil {
+	r, err := decodeRefuse(b)
+	if err != nil {
 		return s.strike(err)
-	}
-	if r.Reason < 1 || r.Reason > 3 {
-		return s.strike(errBody)
 	}
 	w, known := s.fetch.close(r.Request)
 	if !known {

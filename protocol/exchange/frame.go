@@ -121,16 +121,6 @@ func encodeFrame(t frameType, body any) ([]byte, error) {
 	return append(f, b...), nil
 }
 
-// decode reads a frame body with the usual array limit.
-func decode(b []byte, v any) error { return decodeLimit(b, v, wire.ArrayMax) }
-
-func decodeLimit(b []byte, v any, arrayMax int) error {
-	if err := wire.UnmarshalLimit(b, v, arrayMax); err != nil {
-		return fmt.Errorf("%w: %w", errBody, err)
-	}
-	return nil
-}
-
 // frame is one frame read; release gives its memory back.
 type frame struct {
 	typ  frameType

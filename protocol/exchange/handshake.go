@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/curbside-p2p/curbside/protocol/identity"
 	"github.com/curbside-p2p/curbside/protocol/wire"
@@ -14,15 +15,13 @@ import (
 // versions are those of the exchange this package speaks.
 var versions = []uint64{1}
 
-// softwareMax bounds the software a hello names.
-const softwareMax = 128
-
 // greeting is the state of a session until its peer is proven.
 type greeting struct {
-	nonce    [32]byte // own
-	heard    bool     // the peer's hello came
-	role     byte     // own: 1 initiator, 2 responder
-	text     []byte   // T
+	nonce    [32]byte  // own
+	said     time.Time // when our hello was
+	heard    bool      // the peer's hello came
+	role     byte      // own: 1 initiator, 2 responder
+	text     []byte    // T
 	proven   bool
 	claims   []proof                                 // of devices whose key is not known yet
 	profiles map[identity.PersonID]*identity.Profile // records that came for them
@@ -32,6 +31,7 @@ func (s *Session) sayHello() error {
 	if _, err := rand.Read(s.greeting.nonce[:]); err != nil {
 		return fmt.Errorf("nonce: %w", err)
 	}
+	s.greeting.said = s.cfg.Clock.Now()
 	return s.send(frameHello, hello{Versions: versions, Nonce: s.greeting.nonce, Software: s.cfg.Software})
 }
 
@@ -52,11 +52,11 @@ func transcript(cfg Config, own, theirs [32]byte) [32]byte {
 
 // takeHello reads the peer's hello and answers with the proof of our devices.
 func (s *Session) takeHello(b []byte) error {
-	var h hello
-	if err := decode(b, &h); err != nil {
+	h, err := decodeHello(b)
+	if err != nil {
 		return err
 	}
-	if s.greeting.heard || len(h.Software) > softwareMax {
+	if s.greeting.heard {
 		return errBody
 	}
 	if !slices.Contains(h.Versions, versions[0]) {
@@ -88,13 +88,15 @@ func (s *Session) prove() error {
 
 // takeProve checks what the peer proves. Devices whose key is unknown wait for records.
 func (s *Session) takeProve(b []byte) error {
-	var ps []proof
-	if err := decode(b, &ps); err != nil {
+	ps, err := decodeProofs(b)
+	if err != nil {
 		return err
 	}
 	if !s.greeting.heard || len(ps)+len(s.greeting.claims) > devicesMax {
 		return errBody
 	}
+	// The peer's proof answers our hello: a first idea of the round trip.
+	s.fetch.trip(s.cfg.Clock.Now().Sub(s.greeting.said))
 	s.greeting.claims = append(s.greeting.claims, ps...)
 	return s.settleClaims()
 }
@@ -207,14 +209,10 @@ func (s *Session) takeProofRecords(records [][]byte) error {
 
 // takeRecords reads a frame of records.
 func (s *Session) takeRecords(b []byte) error {
-	var records [][]byte
-	if err := decode(b, &records); err != nil {
+	records, err := decodeRecords(b)
+	if err != nil {
 		return s.strike(err)
 	}
-	if len(records) > recordsMax {
-		return s.strike(errLimit)
-	}
-	records = slices.DeleteFunc(records, func(r []byte) bool { return len(r) > recordMax })
 	s.cfg.Local.Learn(s.Peer(), records)
 	if err := s.takeProofRecords(records); err != nil {
 		return err
@@ -225,11 +223,11 @@ func (s *Session) takeRecords(b []byte) error {
 
 // takeJoin answers an invite's Join.
 func (s *Session) takeJoin(b []byte) error {
-	var join []byte
-	if err := decode(b, &join); err != nil {
+	join, err := decodeJoin(b)
+	if err != nil {
 		return err
 	}
-	if len(join) > joinMax || s.joined {
+	if s.joined {
 		return errLimit
 	}
 	s.joined = true
@@ -262,11 +260,11 @@ func Join(ctx context.Context, stream io.ReadWriteCloser, cfg Config, join []byt
 
 // takeAccept ends a session that was made for a Join.
 func (s *Session) takeAccept(b []byte) error {
-	var accept []byte
-	if err := decode(b, &accept); err != nil {
+	accept, err := decodeJoin(b)
+	if err != nil {
 		return err
 	}
-	if s.join == nil || len(accept) > joinMax {
+	if s.join == nil {
 		return errBody
 	}
 	if len(accept) > 0 {

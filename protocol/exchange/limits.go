@@ -22,6 +22,9 @@ const (
 	// endTime is how long an end may take to write.
 	endTime = time.Second
 
+	// versionsMax and softwareMax bound what a hello names.
+	versionsMax = 16
+	softwareMax = 128
 	// devicesMax bounds the devices one peer proves: the persons of a large node.
 	devicesMax = 64
 	// recordMax is one record (FORMATS §12).

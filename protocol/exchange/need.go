@@ -62,12 +62,9 @@ func (s *Session) sendNeed(t *thread, need ledger.Need) error {
 
 // takeNeed answers a need, unless too many answers wait: the peer asks again.
 func (s *Session) takeNeed(b []byte) error {
-	var n needBody
-	if err := decode(b, &n); err != nil {
+	n, err := decodeNeed(b)
+	if err != nil {
 		return err
-	}
-	if len(n.Entries) > needMax || len(n.Chains) > needMax || len(n.Seals) > needMax {
-		return errLimit
 	}
 	s.tmu.Lock()
 	t, ok := s.threads[n.Tag]

@@ -22,9 +22,7 @@ func (p *pace) begin(now time.Time) { p.begun, p.bytes = now, 0 }
 
 // arrived counts a range, its round trip, and whether it was the last one open.
 func (p *pace) arrived(n int, now time.Time, trip time.Duration, last bool) {
-	if trip > 0 && (p.rtt == 0 || trip < p.rtt) {
-		p.rtt = trip
-	}
+	p.trip(trip)
 	p.bytes += n
 	d := now.Sub(p.begun)
 	// The first samples are short, so that a fast path is known soon.
@@ -41,6 +39,13 @@ func (p *pace) arrived(n int, now time.Time, trip time.Duration, last bool) {
 	}
 	p.sample(float64(p.bytes) / d.Seconds())
 	p.begin(now)
+}
+
+// trip notes a round trip; the shortest is nearest to what the path takes.
+func (p *pace) trip(d time.Duration) {
+	if d > 0 && (p.rtt == 0 || d < p.rtt) {
+		p.rtt = d
+	}
 }
 
 func (p *pace) sample(rate float64) {

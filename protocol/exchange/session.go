@@ -336,8 +336,8 @@ func (s *Session) dispatch(f frame) error {
 }
 
 func (s *Session) takeEnd(b []byte) error {
-	var e endBody
-	if err := decode(b, &e); err != nil {
+	e, err := decodeEnd(b)
+	if err != nil {
 		return err
 	}
 	if e.Why == endError {
@@ -348,8 +348,8 @@ func (s *Session) takeEnd(b []byte) error {
 
 // takeWant queues ranges the peer asks for.
 func (s *Session) takeWant(b []byte) error {
-	var rows []wantRow
-	if err := decode(b, &rows); err != nil {
+	rows, err := decodeWants(b)
+	if err != nil {
 		return s.strike(err)
 	}
 	for _, r := range rows {
@@ -375,8 +375,8 @@ func (s *Session) takeWant(b []byte) error {
 }
 
 func (s *Session) takeCancel(b []byte) error {
-	var requests []uint64
-	if err := decode(b, &requests); err != nil {
+	requests, err := decodeCancel(b)
+	if err != nil {
 		return s.strike(err)
 	}
 	for _, r := range requests {

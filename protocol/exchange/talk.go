@@ -36,21 +36,7 @@ func rootOf(rows []ledger.Row) [32]byte {
 }
 
 func sortRows(rows []ledger.Row) {
-	slices.SortFunc(rows, func(a, b ledger.Row) int {
-		if c := slices.Compare(a.Device[:], b.Device[:]); c != 0 {
-			return c
-		}
-		if a.Chain != b.Chain {
-			return int(a.Chain) - int(b.Chain)
-		}
-		if a.Seq != b.Seq {
-			if a.Seq < b.Seq {
-				return -1
-			}
-			return 1
-		}
-		return slices.Compare(a.Entry[:], b.Entry[:])
-	})
+	slices.SortFunc(rows, compareRows)
 }
 
 // tagOf hides a thread's name from a peer that does not know it already.
@@ -318,8 +304,8 @@ func (s *Session) push(peer Peer, id ledger.ThreadID) error {
 }
 
 func (s *Session) takeThreads(b []byte) error {
-	var anns []announcement
-	if err := decodeLimit(b, &anns, threadsMax); err != nil {
+	anns, err := decodeThreads(b)
+	if err != nil {
 		return err
 	}
 	for _, a := range anns {
@@ -362,12 +348,9 @@ func (s *Session) announced(a announcement) (*thread, error) {
 }
 
 func (s *Session) takeRows(b []byte) error {
-	var r rowsBody
-	if err := decode(b, &r); err != nil {
+	r, err := decodeRows(b)
+	if err != nil {
 		return err
-	}
-	if len(r.Rows) > rowsMax {
-		return errLimit
 	}
 	s.tmu.Lock()
 	defer s.tmu.Unlock()
@@ -381,17 +364,9 @@ func (s *Session) takeRows(b []byte) error {
 }
 
 func (s *Session) takeEntries(b []byte) error {
-	var e entriesBody
-	if err := decode(b, &e); err != nil {
+	e, err := decodeEntries(b)
+	if err != nil {
 		return err
-	}
-	if e.More < 1 || e.More > 2 || len(e.Items) > itemsMax {
-		return errLimit
-	}
-	for _, it := range e.Items {
-		if len(it) > itemMax {
-			return errLimit
-		}
 	}
 	peer := s.Peer()
 	s.tmu.Lock()
@@ -433,12 +408,9 @@ func (s *Session) received(peer Peer, t *thread, got Received) error {
 }
 
 func (s *Session) takeHave(b []byte) error {
-	var h haveBody
-	if err := decode(b, &h); err != nil {
+	h, err := decodeHave(b)
+	if err != nil {
 		return err
-	}
-	if len(h.Bitmap) > bitmapMax || len(h.Partial) > partialsMax {
-		return errLimit
 	}
 	s.tmu.Lock()
 	t, ok := s.threads[h.Tag]
