@@ -1,0 +1,221 @@
+package node
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+
+	"github.com/curbside-p2p/curbside/storage/durable"
+)
+
+// settingsBytesMax bounds config.toml: a page of settings, not a database.
+const settingsBytesMax = 64 << 10
+
+// lockAfter is when an idle node locks, FORMATS §9.
+const lockAfter = 10 * time.Minute
+
+// ErrSetting says that a setting is not known or its value not allowed. The text names what is;
+// nothing was changed.
+var ErrSetting = errors.New("no such setting")
+
+// Settings are HOME/config.toml: settings by the names of the flags, all optional, none of them
+// a secret. Flags win over them.
+type Settings struct {
+	Listen    []string `toml:"listen"`
+	LANOnly   bool     `toml:"lan-only"`
+	NoDHT     bool     `toml:"no-dht"`
+	Bootstrap []string `toml:"bootstrap"`
+	Relay     []string `toml:"relay"`
+	// Consent is the basis of a request that does not say one; a clinic that clears it makes its users say.
+	Consent string `toml:"consent"`
+	// Trust is what a contact needs before anything is sent: invited or verified.
+	Trust string `toml:"trust"`
+	// Lock is how long a node may idle before it locks, as a Go duration; 0s is never.
+	Lock string `toml:"lock"`
+	// Graphics is how the interface draws images: auto, kitty, sixel, sextant, half or off.
+	Graphics string `toml:"graphics"`
+	// Unknown are keys of the file that this version does not know, for a warning.
+	Unknown []string `toml:"-"`
+}
+
+// defaults are the settings of a home without a file.
+func defaults() Settings {
+	return Settings{
+		Listen: []string{}, Bootstrap: []string{}, Relay: []string{},
+		Consent: "treatment", Trust: "invited", Lock: lockAfter.String(), Graphics: "auto",
+	}
+}
+
+// setting says how one key is read from what a user typed, and where it is in Settings.
+type setting struct {
+	allowed []string // values; nil where parse alone decides
+	parse   func(string) (any, error)
+	get     func(Settings) any
+}
+
+var settings = map[string]setting{
+	"listen":    {parse: parseList, get: func(s Settings) any { return s.Listen }},
+	"lan-only":  {parse: parseBool, get: func(s Settings) any { return s.LANOnly }},
+	"no-dht":    {parse: parseBool, get: func(s Settings) any { return s.NoDHT }},
+	"bootstrap": {parse: parseList, get: func(s Settings) any { return s.Bootstrap }},
+	"relay":     {parse: parseList, get: func(s Settings) any { return s.Relay }},
+	"consent": {
+		allowed: []string{"treatment", "patient", "emergency", "law", "other", ""},
+		get:     func(s Settings) any { return s.Consent },
+	},
+	"trust":    {allowed: []string{"invited", "verified"}, get: func(s Settings) any { return s.Trust }},
+	"lock":     {parse: parseDuration, get: func(s Settings) any { return s.Lock }},
+	"graphics": {allowed: []string{"auto", "kitty", "sixel", "sextant", "half", "off"}, get: func(s Settings) any { return s.Graphics }},
+}
+
+// SettingKeys returns the names of all settings.
+func SettingKeys() []string { return slices.Sorted(maps.Keys(settings)) }
+
+// Map returns all settings by name, as curbside config get shows them.
+func (s Settings) Map() map[string]any {
+	m := make(map[string]any, len(settings))
+	for key, def := range settings {
+		m[key] = def.get(s)
+	}
+	return m
+}
+
+// Get returns one setting.
+func (s Settings) Get(key string) (any, error) {
+	def, ok := settings[key]
+	if !ok {
+		return nil, unknownSetting(key)
+	}
+	return def.get(s), nil
+}
+
+// LockAfter is Lock as a duration; 0 is never.
+func (s Settings) LockAfter() time.Duration {
+	d, err := time.ParseDuration(s.Lock)
+	if err != nil {
+		return lockAfter // LoadConfig refuses it before
+	}
+	return d
+}
+
+// LoadConfig reads HOME/config.toml over the defaults. No file is no failure.
+func LoadConfig(home string) (Settings, error) {
+	s := defaults()
+	b, err := readSettings(home)
+	if err != nil {
+		return s, err
+	}
+	meta, err := toml.Decode(string(b), &s)
+	if err != nil {
+		return s, fmt.Errorf("read config.toml: %w", err)
+	}
+	for _, k := range meta.Undecoded() {
+		s.Unknown = append(s.Unknown, k.String())
+	}
+	for _, key := range SettingKeys() {
+		def := settings[key]
+		if text, ok := def.get(s).(string); ok {
+			if _, err := def.value(key, text); err != nil {
+				return s, fmt.Errorf("read config.toml: %w", err)
+			}
+		}
+	}
+	return s, nil
+}
+
+// SaveSetting sets one key of HOME/config.toml to what a user typed: lists are separated by
+// commas. The file is replaced whole; an unknown key or value changes nothing.
+func SaveSetting(home, key, value string) error {
+	def, ok := settings[key]
+	if !ok {
+		return unknownSetting(key)
+	}
+	v, err := def.value(key, value)
+	if err != nil {
+		return err
+	}
+	b, err := readSettings(home)
+	if err != nil {
+		return err
+	}
+	file := map[string]any{}
+	if _, err := toml.Decode(string(b), &file); err != nil {
+		return fmt.Errorf("read config.toml: %w", err)
+	}
+	file[key] = v
+	var out bytes.Buffer
+	if err := toml.NewEncoder(&out).Encode(file); err != nil {
+		return fmt.Errorf("write config.toml: %w", err)
+	}
+	var disk *durable.Disk // the real one
+	if err := disk.Replace(filepath.Join(home, "config.toml"), out.Bytes()); err != nil {
+		return fmt.Errorf("write config.toml: %w", err)
+	}
+	return nil
+}
+
+func (d setting) value(key, text string) (any, error) {
+	if d.parse != nil {
+		v, err := d.parse(text)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %s = %q: %w", ErrSetting, key, text, err)
+		}
+		return v, nil
+	}
+	if !slices.Contains(d.allowed, text) {
+		return nil, fmt.Errorf("%w: %s is one of %s", ErrSetting, key, strings.TrimSuffix(strings.Join(d.allowed, ", "), ", "))
+	}
+	return text, nil
+}
+
+func unknownSetting(key string) error {
+	return fmt.Errorf("%w: %q; there are %s", ErrSetting, key, strings.Join(SettingKeys(), ", "))
+}
+
+func readSettings(home string) ([]byte, error) {
+	path := filepath.Join(home, "config.toml")
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	b, err := durable.ReadLimited(path, settingsBytesMax)
+	if err != nil {
+		return nil, fmt.Errorf("read config.toml: %w", err)
+	}
+	return b, nil
+}
+
+func parseBool(s string) (any, error) {
+	b, err := strconv.ParseBool(s)
+	if err != nil {
+		return nil, errors.New("want true or false")
+	}
+	return b, nil
+}
+
+func parseList(s string) (any, error) {
+	list := []string{}
+	for item := range strings.SplitSeq(s, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			list = append(list, item)
+		}
+	}
+	return list, nil
+}
+
+func parseDuration(s string) (any, error) {
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 {
+		return nil, errors.New("want a duration such as 10m, or 0s for never")
+	}
+	return s, nil
+}
