@@ -371,7 +371,7 @@ func (t *Thread) checkEpoch(p *parsed, v *view) error {
 			return ErrEpochParents
 		}
 	}
-	if !t.g.rules.anyDevices && !h.lists(v.list) {
+	if !t.g.rules.oldDevices && !h.lists(v.list) {
 		return ErrEpochDevices
 	}
 	return nil

@@ -161,11 +161,9 @@ func BenchmarkMissing5000(b *testing.B) {
 }
 
 func BenchmarkEpoch30(b *testing.B) {
-	c := newCast(b)
-	a := c.person(30)
-	t, _ := c.found(a)
+	c := newCrowd(b, 30)
 	for b.Loop() {
-		if _, err := t.Rekey(a.local(), c.tick(), c); err != nil {
+		if _, err := c.replicas[0].Rekey(c.people[0].local(), c.tick(), c); err != nil {
 			b.Fatal(err)
 		}
 	}

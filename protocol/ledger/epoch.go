@@ -131,7 +131,14 @@ func sealBack(es wire.Secret, thread ThreadID, list []backSecret) []byte {
 
 // lists reports whether the epoch is for exactly these devices, sorted.
 func (h *epochHeader) lists(devices []identity.DeviceID) bool {
-	return slices.EqualFunc(h.Devices, devices, func(d epochDevice, id identity.DeviceID) bool { return d.Device == id })
+	return slices.Equal(h.deviceIDs(), devices)
+}
+
+func (h *epochHeader) deviceIDs() (list []identity.DeviceID) {
+	for _, d := range h.Devices {
+		list = append(list, d.Device)
+	}
+	return list
 }
 
 // sealInfo binds a seal to its epoch, device and key.

@@ -14,7 +14,7 @@ var runs = func() uint64 {
 	if n, err := strconv.ParseUint(os.Getenv("CURBSIDE_RUNS"), 10, 32); err == nil {
 		return n
 	}
-	return 2000
+	return 1000
 }()
 
 // A property takes one history of a seed and says what is wrong.

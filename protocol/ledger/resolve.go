@@ -58,8 +58,8 @@ type rules struct {
 	noContentCut bool // lowering a rank quarantines nothing
 	readdClears  bool // a later grant lifts the quarantine
 	noAuthBack   bool // auth heads may go back
-	anyEpoch     bool // R4 off
-	anyDevices   bool // R1 off
+	anyEpoch     bool // R4 off: whatever epoch is the newest
+	oldDevices   bool // R1 off: sealed to the last epoch's devices
 }
 
 // graph holds the control entries of a thread in the order they were admitted,

@@ -152,6 +152,9 @@ func (t *Thread) mergeEpochs(author Local, nowMS int64, cards Cards) ([]Item, er
 // (lamport, EpochID) of those that no later epoch replaced and that are for
 // exactly the device set. If strict, it must not be old either (R5).
 func (t *Thread) writingEpoch(nowMS int64, strict bool) (EpochID, bool) {
+	if t.g.rules.anyEpoch {
+		return t.newestEpoch()
+	}
 	v := t.now()
 	var best *Entry
 	for _, e := range t.epochTips() {
@@ -302,8 +305,11 @@ func (t *Thread) newEpoch(author Local, nowMS int64, cards Cards) (Item, error) 
 		sum := wire.Hash("back", back)
 		hdr.Back = &sum
 	}
-	keys := map[identity.DeviceID][]byte{}
-	for _, id := range v.list {
+	keys, list := map[identity.DeviceID][]byte{}, v.list
+	if last, ok := t.newestEpoch(); ok && t.g.rules.oldDevices {
+		list = t.epochs[last].body.hdr.deviceIDs()
+	}
+	for _, id := range list {
 		key := kemOf(id, author, cards)
 		d := epochDevice{Device: id}
 		if key != nil {
