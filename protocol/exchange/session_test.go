@@ -57,6 +57,12 @@ const (
 // connect runs two sessions over a pipe that breaks after cut bytes (0: never).
 func connect(t testing.TB, la, lb *exchangetest.Local, cut int64) *link {
 	t.Helper()
+	return connectTo(t, la, lb, cut, func(sa, sb *exchange.Session) { la.OnChange, lb.OnChange = sa.Changed, sb.Changed })
+}
+
+// connectTo is connect for any Local; made sees the sessions before they run.
+func connectTo(t testing.TB, la, lb exchange.Local, cut int64, made func(sa, sb *exchange.Session)) *link {
+	t.Helper()
 	ca, cb := net.Pipe()
 	var sa, sb io.ReadWriteCloser = ca, cb
 	if cut > 0 {
@@ -64,11 +70,17 @@ func connect(t testing.TB, la, lb *exchangetest.Local, cut int64) *link {
 		left.Store(cut)
 		sa, sb = cutter{ca, &left}, cutter{cb, &left}
 	}
+	return runLink(t, la, lb, sa, sb, made)
+}
+
+// runLink runs a session on each end.
+func runLink(t testing.TB, la, lb exchange.Local, sa, sb io.ReadWriteCloser, made func(sa, sb *exchange.Session)) *link {
+	t.Helper()
 	l := &link{ended: make(chan struct{})}
 	l.ctx, l.cancel = context.WithCancel(t.Context())
 	l.a = exchange.New(exchange.Config{Initiator: true, Self: peerA, Peer: peerB, Local: la, Clock: exchangetest.Clock{}, Software: "test"})
 	l.b = exchange.New(exchange.Config{Self: peerB, Peer: peerA, Local: lb, Clock: exchangetest.Clock{}, Software: "test"})
-	la.OnChange, lb.OnChange = l.a.Changed, l.b.Changed
+	made(l.a, l.b)
 	l.done.Go(func() { l.errA = l.a.Run(l.ctx, sa) })
 	l.done.Go(func() { l.errB = l.b.Run(l.ctx, sb) })
 	go func() {
