@@ -1,0 +1,163 @@
+package consult
+
+import (
+	"github.com/curbside-p2p/curbside/consult/report"
+	"github.com/curbside-p2p/curbside/protocol/blob"
+	"github.com/curbside-p2p/curbside/protocol/identity"
+	"github.com/curbside-p2p/curbside/protocol/ledger"
+)
+
+// State is a case as it stands, folded from the entries of its thread.
+type State struct {
+	Case       ledger.ThreadID
+	Title      string // the first words of the question, showable
+	State      string // a State constant
+	Flags      []string
+	Round      uint64 // from 1; 0 before anything is asked
+	Priority   string // of the request, as triaged
+	NeededByMS int64
+	Request    *Request // the acting one
+	Members    []Member // founders first, then in the order they were added
+	Assigned   []identity.PersonID
+	Grants     []Grant // the acting version of each lineage
+	AllGrants  []Grant // every version that counts, whose blobs must be served too
+	Posts      []Post  // every entry, in display order
+	Reports    []Report
+	Marks      []Mark
+	Criticals  []Critical
+	Asks       []Ask
+	Outcomes   []ledger.EntryID
+
+	Conflict bool // concurrent assignments, or finals not all acknowledged
+	Crossed  bool // a withdrawal or close crossed a final report
+
+	// Delivered and Seen say how far receipts reach: per device that posted
+	// them, per device that wrote content, the content seq. Seen counts as
+	// delivered too; it is not copied.
+	Delivered, Seen map[identity.DeviceID]map[identity.DeviceID]uint64
+
+	receivers map[identity.DeviceID]identity.PersonID // who posted receipts
+	content   []counted                               // what receipts are about
+	clinical  string                                  // State without delivered and seen
+	core      core
+}
+
+// Request is the acting request.
+type Request struct {
+	Entry    ledger.EntryID
+	Author   identity.PersonID
+	TimeMS   int64
+	Question string
+	Priority Priority
+	Consent  Consent
+	Context  Context
+}
+
+// Member is one person of a case.
+type Member struct {
+	Person   identity.PersonID
+	Rank     ledger.Rank
+	Role     string
+	Primary  bool // the acting primary
+	Assigned bool
+	Accepted bool // in this round
+	Declined bool // in this round
+}
+
+// Grant is one version of a study's lineage in the case.
+type Grant struct {
+	Lineage     [16]byte
+	Entry       ledger.EntryID
+	Version     uint64
+	Manifest    blob.Ref
+	Mode        uint64
+	Series      uint64
+	Instances   uint64
+	Bytes       uint64
+	Author      identity.PersonID
+	Prior       bool // the request names it as a prior study
+	Quarantined bool // said to be of the wrong patient: not to be shown
+}
+
+// Anchor is a place on an image. Frames count from 0 here.
+type Anchor struct {
+	Lineage [16]byte
+	SOPUID  string
+	Frame   int
+	Points  [][2]float64
+}
+
+// Post is one entry as a reader meets it. Texts are as their author wrote them,
+// not made showable.
+type Post struct {
+	Entry     ledger.EntryID
+	Kind      ledger.Kind
+	Author    identity.PersonID
+	Device    identity.DeviceID
+	Seq       uint64
+	TimeMS    int64
+	Lamport   uint64
+	Text      string
+	Persons   []identity.PersonID // whom it is about: assigned, asked, added
+	ReplyTo   *ledger.EntryID
+	Anchor    *Anchor
+	InForce   bool
+	Edited    bool
+	Retracted bool
+	Unknown   bool // the body cannot be read by this version
+}
+
+// Report is one report or addendum.
+type Report struct {
+	Entry        ledger.EntryID
+	Of           *ledger.EntryID // the report that an addendum belongs to
+	Status       string          // preliminary, final or addendum
+	Author       identity.PersonID
+	TimeMS       int64
+	Document     *report.Document // nil for addenda and what cannot be read
+	Text         string
+	Valid        bool // in force, both signatures good, and says what its entry says
+	Note         bool // by the requester: not an independent opinion
+	SupersededBy *ledger.EntryID
+	Round        uint64
+	Images       []ImageCount
+	Stale        bool // images were granted that its author had not seen
+	Acknowledged bool
+	Addenda      []ledger.EntryID
+}
+
+// Mark is an annotation in its acting form.
+type Mark struct {
+	Entry       ledger.EntryID
+	Author      identity.PersonID
+	Place       Place
+	Geometry    *Geometry // nil if it cannot be read
+	Label       string
+	Values      *Values
+	DerivedFrom *ledger.EntryID
+	Edits       []ledger.EntryID // the acting ones; several are concurrent
+	Removed     bool
+}
+
+// Critical is a critical finding.
+type Critical struct {
+	Entry          ledger.EntryID
+	Of             ledger.EntryID
+	Author         identity.PersonID
+	Category       uint64
+	Text           string
+	Who            []identity.PersonID
+	DueMS          int64
+	TimeMS         int64
+	AcknowledgedBy *ledger.EntryID // nil while open
+	Attempts       []ledger.EntryID
+}
+
+// Ask is a question back.
+type Ask struct {
+	Entry  ledger.EntryID
+	Author identity.PersonID
+	Who    []identity.PersonID
+	Text   string
+	Open   bool
+}
