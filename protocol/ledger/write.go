@@ -294,42 +294,47 @@ func (t *Thread) envelop(e *Entry, epoch EpochID) error {
 
 // newEpoch makes an epoch for the device set at its own heads.
 func (t *Thread) newEpoch(author Local, nowMS int64, cards Cards) (Item, error) {
+	p, es, keys, err := t.draftEpoch(author, nowMS, cards)
+	if err != nil {
+		return Item{}, err
+	}
+	return t.postEpoch(p, es, keys)
+}
+
+// draftEpoch signs an epoch entry and returns its secret and the keys to seal
+// it to.
+func (t *Thread) draftEpoch(author Local, nowMS int64, cards Cards) (*parsed, wire.Secret, map[identity.DeviceID][]byte, error) {
 	h := t.place(author, Epoch, nowMS)
 	e := Entry{Chain: Control, Prev: h.Prev, Parents: h.Parents}
-	past := t.pastOf(&e)
-	v := t.g.view(past)
-	es := wire.NewSecret()
+	past, es := t.pastOf(&e), wire.NewSecret()
 	hdr := epochHeader{Version: 1, Thread: t.id, Heads: controlHeads(&e), Commit: commitment(es, t.id), History: historyShared}
 	var back []byte
 	if hdr.Parents, back = t.backTo(es, past); back != nil {
 		sum := wire.Hash("back", back)
 		hdr.Back = &sum
 	}
-	keys, list := map[identity.DeviceID][]byte{}, v.list
+	list := t.g.view(past).list
 	if last, ok := t.newestEpoch(); ok && t.g.rules.oldDevices {
 		list = t.epochs[last].body.hdr.deviceIDs()
 	}
+	keys := map[identity.DeviceID][]byte{}
 	for _, id := range list {
-		key := kemOf(id, author, cards)
 		d := epochDevice{Device: id}
-		if key != nil {
+		if key := kemOf(id, author, cards); key != nil {
 			keys[id], d.Key = key, seal.KeyID(key)
 		}
 		hdr.Devices = append(hdr.Devices, d)
 	}
 	raw, err := wire.Marshal(hdr)
 	if err != nil {
-		return Item{}, wrapped("epoch header", err)
+		return nil, es, nil, wrapped("epoch header", err)
 	}
 	body, err := saltedBody(epochBody{Header: raw, Back: back})
 	if err != nil {
-		return Item{}, err
+		return nil, es, nil, err
 	}
 	p, err := sign(author.Device, h, body)
-	if err != nil {
-		return Item{}, err
-	}
-	return t.postEpoch(p, es, keys)
+	return p, es, keys, err
 }
 
 // postEpoch seals an epoch to its devices and admits it.
