@@ -26,8 +26,13 @@ type Stack struct {
 // not depend on that of the argument.
 func Sort(series []*Instance) []Stack {
 	groups := map[stackKey][]*Instance{}
+	acquisitions := perSlice(series)
 	for _, in := range series {
-		groups[keyOf(in)] = append(groups[keyOf(in)], in)
+		k := keyOf(in)
+		if acquisitions {
+			k.acquisition = 0
+		}
+		groups[k] = append(groups[k], in)
 	}
 	var out []Stack
 	for _, g := range groups {
@@ -35,6 +40,18 @@ func Sort(series []*Instance) []Stack {
 	}
 	slices.SortFunc(out, func(a, b Stack) int { return a.first().compare(b.first()) })
 	return out
+}
+
+// perSlice reports whether acquisitions number slices, as step-and-shoot
+// scanners do, rather than phases.
+func perSlice(series []*Instance) bool {
+	seen := map[int64]bool{}
+	for _, in := range series {
+		if in.AcquisitionNumber != nil {
+			seen[*in.AcquisitionNumber] = true
+		}
+	}
+	return 2*len(seen) > len(series)
 }
 
 // Ordered is Sort without the seams.
