@@ -129,7 +129,7 @@ func (g *guard) meta(c *fileCursor) error {
 	}
 	var syntax string
 	for range SetElementsMax {
-		if c.pos() == c.size {
+		if c.size-c.pos() < 8 {
 			break
 		}
 		b, err := c.next(8)
