@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/curbside-p2p/curbside/node/control"
+)
+
+var reportStatuses = []string{"preliminary", "final", "addendum"}
+
+// reportText are the flags that say what a report says.
+type reportText struct {
+	textFlags
+	form string
+}
+
+func (r *reportText) flags(cmd *cobra.Command) {
+	r.textFlags.flags(cmd, "the report")
+	cmd.Flags().StringVar(&r.form, "form", "", "a filled-in form; not in this version")
+	_ = cmd.MarkFlagFilename("form", "json")
+}
+
+func (r *reportText) read(a *app, cmd *cobra.Command) (string, error) {
+	if r.form != "" {
+		return "", control.Errorf(control.Refused, "forms are not part of this version").WithHint("write the report as text, with --text-file")
+	}
+	return r.textFlags.read(a, cmd, true)
+}
+
+func (a *app) caseReportCmd() *cobra.Command {
+	var t reportText
+	var req control.CaseReportRequest
+	cmd := &cobra.Command{
+		Use:   "report CASE --text-file FILE",
+		Short: "save the draft of a report, on this node only",
+		Long: `report saves your draft for a case, one draft a case, on this node only. Nobody sees it until
+case sign signs and posts it.`,
+		Example: `  curbside case report 9c1e --text-file report.txt && curbside case sign 9c1e
+  curbside case report 9c1e --text-file more.txt --status addendum --of 44d0`,
+		Args:              places("CASE"),
+		ValidArgsFunction: a.first(a.caseIDs),
+		RunE: a.work(func(cmd *cobra.Command, args []string) error {
+			if err := oneOf("status", req.Status, reportStatuses...); err != nil {
+				return err
+			}
+			if req.Of != "" && req.Status != "addendum" {
+				return usage("--of goes with --status addendum")
+			}
+			s, err := t.read(a, cmd)
+			if err != nil {
+				return err
+			}
+			req.Case, req.Text = args[0], s
+			ref, err := call(cmd.Context(), a, control.CaseReport, req)
+			if err != nil {
+				return err
+			}
+			return a.emitReport(ref)
+		}),
+	}
+	t.flags(cmd)
+	cmd.Flags().StringVar(&req.Status, "status", "final", strings.Join(reportStatuses, ", "))
+	cmd.Flags().StringVar(&req.Of, "of", "", "the report that an addendum belongs to (default the newest)")
+	completeWords(cmd, "status", reportStatuses...)
+	return cmd
+}
+
+func (a *app) emitReport(ref control.ReportRef) error {
+	a.warnAll(ref.Warnings)
+	ref.Warnings = nil
+	return a.emit(ref, func(pg *page) {
+		pg.field("report", ref.Report)
+		pg.field("status", ref.Status)
+	})
+}
+
+func (a *app) caseSignCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "sign CASE",
+		Short: "sign the draft and post it",
+		Long: `sign signs the draft that case report saved and posts it to everybody in the case. It wants
+the passphrase at that moment, from the terminal or --passphrase-file. A signed report
+cannot be changed: an addendum or a newer report adds to it.`,
+		Example: `  curbside case sign 9c1e
+  curbside case sign 9c1e --passphrase-file ~/pass`,
+		Args:              places("CASE"),
+		ValidArgsFunction: a.first(a.caseIDs),
+		RunE: a.work(func(cmd *cobra.Command, args []string) error {
+			ref, err := call(cmd.Context(), a, control.CaseSign, control.CaseRequest{Case: args[0]})
+			if err != nil {
+				return err
+			}
+			return a.emitReport(ref)
+		}),
+	}
+}
+
+func (a *app) caseOpineCmd() *cobra.Command {
+	var t reportText
+	cmd := &cobra.Command{
+		Use:   "opine CASE --text-file FILE",
+		Short: "sign and post a preliminary opinion in one step",
+		Long:  "opine posts a signed preliminary opinion: what you think so far, before a final report.",
+		Example: `  curbside case opine 9c1e --text "No fracture seen. Final report follows."
+  curbside case opine 9c1e --text-file opinion.txt --passphrase-file ~/pass`,
+	}
+	t.flags(cmd)
+	return a.caseAct(cmd, func(ctx context.Context, id string) (control.EntryRef, error) {
+		s, err := t.read(a, cmd)
+		if err != nil {
+			return control.EntryRef{}, err
+		}
+		return call(ctx, a, control.CaseOpine, control.CaseReportRequest{Case: id, Text: s, Status: "preliminary"})
+	})
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/curbside-p2p/curbside/node/control"
+)
+
+// Words of the scripting contract.
+var (
+	priorities = []string{"stat", "urgent", "routine"}
+	consents   = []string{"treatment", "patient", "emergency", "law", "other"}
+)
+
+// requestFlags are the flags of request that are not fields of control.NewCase as they are.
+type requestFlags struct {
+	req          control.NewCase
+	pseudonymous bool
+	deadline     string
+	form         string
+}
+
+func (a *app) requestCmd() *cobra.Command {
+	var f requestFlags
+	cmd := &cobra.Command{
+		Use:   "request --study STUDY --to CONTACT --question TEXT --identified",
+		Short: "ask colleagues for a second opinion",
+		Long: `request makes a case: studies, a question and the colleagues who are asked. The first --to is
+the primary consultant. What is to be sent waits until the other node can be reached.
+
+This version cannot de-identify studies: the colleagues will read the patient's name. It
+wants that said, with --identified.`,
+		Example: `  curbside request --study 81b4 --to "Dr. Quispe" --identified \
+      --question "New lesion in the right upper lobe? Biopsy?"
+  curbside request --study 81b4 --prior 77aa --to "Dr. Quispe" --to "Dr. Rojas" --identified \
+      --priority urgent --deadline 2026-03-04T12:00:00Z --consent patient --question "…"`,
+		Args: places(),
+		RunE: a.work(func(cmd *cobra.Command, _ []string) error {
+			if err := f.finish(time.Now(), cmd); err != nil {
+				return err
+			}
+			ref, err := call(cmd.Context(), a, control.Request, f.req)
+			if err != nil {
+				return err
+			}
+			a.warnAll(ref.Warnings)
+			ref.Warnings = nil
+			return a.emit(ref, func(pg *page) { pg.field("case", ref.Case) })
+		}),
+	}
+	f.flags(a, cmd)
+	return cmd
+}
+
+func (f *requestFlags) flags(a *app, cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.StringArrayVar(&f.req.Studies, "study", nil, "a study to send (repeatable)")
+	fs.StringArrayVar(&f.req.Priors, "prior", nil, "an older study to compare with (repeatable)")
+	fs.StringArrayVar(&f.req.To, "to", nil, "a contact to ask; the first is the primary (repeatable)")
+	fs.StringVar(&f.req.Question, "question", "", "what is asked")
+	fs.StringVar(&f.req.Priority, "priority", "", "stat, urgent or routine (default routine)")
+	fs.BoolVar(&f.req.Identified, "identified", false, "send the patient's name and identifiers")
+	fs.BoolVar(&f.pseudonymous, "pseudonymous", false, "send without identifiers; not in this version")
+	fs.StringVar(&f.deadline, "deadline", "", "when the answer is needed: 2026-03-04T12:00:00Z, or 48h from now")
+	fs.StringVar(&f.req.Consent, "consent", "", "treatment, patient, emergency, law or other (default: the setting consent)")
+	fs.StringVar(&f.form, "form", "", "a filled-in request form, JSON")
+	for _, name := range []string{"study", "to", "question"} {
+		_ = cmd.MarkFlagRequired(name)
+	}
+	_ = cmd.MarkFlagFilename("form", "json")
+	a.complete(cmd, "study", a.studyIDs)
+	a.complete(cmd, "prior", a.studyIDs)
+	a.complete(cmd, "to", a.contactIDs)
+	completeWords(cmd, "priority", priorities...)
+	completeWords(cmd, "consent", consents...)
+}
+
+func (f *requestFlags) finish(now time.Time, cmd *cobra.Command) error {
+	if f.req.Identified && f.pseudonymous {
+		return usage("--identified and --pseudonymous exclude each other")
+	}
+	if strings.TrimSpace(f.req.Question) == "" {
+		return usage("--question is empty")
+	}
+	if f.req.Priority != "" {
+		if err := oneOf("priority", f.req.Priority, priorities...); err != nil {
+			return err
+		}
+	}
+	if cmd.Flags().Changed("consent") {
+		if err := oneOf("consent", f.req.Consent, consents...); err != nil {
+			return err
+		}
+	}
+	if f.deadline != "" {
+		t, err := parseTime(now, f.deadline)
+		if err != nil {
+			return err
+		}
+		f.req.Deadline = &t
+	}
+	if f.form != "" {
+		b, err := readFile(f.form, textBytesMax)
+		if err != nil {
+			return fmt.Errorf("read the form: %w", err)
+		}
+		if err := json.Unmarshal(b, &f.req.Form); err != nil {
+			return fmt.Errorf("read the form: %w", err)
+		}
+	}
+	return nil
+}
+
+// parseTime reads RFC 3339, or a duration from now.
+func parseTime(now time.Time, s string) (time.Time, error) {
+	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		return t.UTC(), nil
+	}
+	if d, err := time.ParseDuration(s); err == nil && d > 0 {
+		return now.Add(d).UTC().Truncate(time.Second), nil
+	}
+	return time.Time{}, &usageError{msg: fmt.Sprintf("%q is no time", s), hint: "2026-03-04T12:00:00Z, or a duration such as 48h"}
+}

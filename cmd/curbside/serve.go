@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/curbside-p2p/curbside/node"
+	"github.com/curbside-p2p/curbside/node/control"
+	"github.com/curbside-p2p/curbside/storage"
+)
+
+// stopTime is how long a node may take to stop cleanly: the contract says 5 s with everything.
+const stopTime = 4500 * time.Millisecond
+
+// netFlags are the flags of serve, and of the interface where it brings its own node.
+type netFlags struct {
+	listen, bootstrap, relay []string
+	lanOnly, noDHT           bool
+	unbuilt                  map[string]bool
+}
+
+func (n *netFlags) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringArrayVar(&n.listen, "listen", nil, "HOST:PORT or multiaddr to listen on (repeatable; default port 4001)")
+	f.BoolVar(&n.lanOnly, "lan-only", false, "stay in the local network: no DHT, no relays, no public addresses")
+	f.BoolVar(&n.noDHT, "no-dht", false, "do not use the DHT")
+	f.StringArrayVar(&n.bootstrap, "bootstrap", nil, "address of a node that knows others; turns the DHT on (repeatable)")
+	f.StringArrayVar(&n.relay, "relay", nil, "address of a relay; not in this version (repeatable)")
+}
+
+// unbuilt are flags of the contract whose part a later version brings: accepted, with a warning.
+func (n *netFlags) unbuiltFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.String("dicom", "", "HOST:PORT of the DICOM listener; not in this version")
+	f.String("ae-title", "", "AE title of the DICOM listener; not in this version")
+	f.StringArray("dicom-allow", nil, "who may store; not in this version")
+	f.Bool("dicom-cleartext", false, "DICOM without TLS beyond loopback; not in this version")
+	f.String("web", "", "HOST:PORT of the web viewer's listener; not in this version")
+}
+
+// config joins flags and settings; flags win.
+func (n *netFlags) config(a *app, cmd *cobra.Command) (node.Config, error) {
+	s, err := node.LoadConfig(a.home)
+	if err != nil {
+		return node.Config{}, err
+	}
+	for _, k := range s.Unknown {
+		a.warn("config.toml: this version does not know %q", k)
+	}
+	for _, name := range []string{"relay", "dicom", "ae-title", "dicom-allow", "dicom-cleartext", "web"} {
+		if f := cmd.Flags().Lookup(name); f != nil && f.Changed {
+			a.warn("--%s is accepted, but this version does not have that part yet", name)
+		}
+	}
+	if len(s.Relay) > 0 {
+		a.warn("the setting relay is accepted, but this version does not have that part yet")
+	}
+	cfg := node.Config{
+		Home: a.home, Passphrase: a.pass,
+		Listen: s.Listen, LANOnly: s.LANOnly, NoDHT: s.NoDHT, Bootstrap: s.Bootstrap, Relays: s.Relay,
+	}
+	changed := cmd.Flags().Changed
+	if changed("listen") {
+		cfg.Listen = n.listen
+	}
+	if changed("lan-only") {
+		cfg.LANOnly = n.lanOnly
+	}
+	if changed("no-dht") {
+		cfg.NoDHT = n.noDHT
+	}
+	if changed("bootstrap") {
+		cfg.Bootstrap = n.bootstrap
+	}
+	if changed("relay") {
+		cfg.Relays = n.relay
+	}
+	return cfg, nil
+}
+
+func (a *app) serveCmd() *cobra.Command {
+	var n netFlags
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "be reachable: run the node until it is stopped",
+		Long: `serve runs the node: it exchanges cases with contacts and members, and answers the other
+commands. It prints "ready" on stderr when it accepts them, and logs to stderr. Ctrl-C or
+SIGTERM stops it cleanly.
+
+Nobody is contacted but colleagues and the nodes named with --bootstrap.`,
+		Example: `  curbside serve
+  curbside serve --listen 0.0.0.0:4001 --bootstrap /dns/node.example.org/tcp/4001/p2p/12D3…
+  curbside serve --lan-only                a mesh without internet`,
+		Args: places(),
+		RunE: a.work(func(cmd *cobra.Command, _ []string) error { return a.serve(cmd, &n) }),
+	}
+	n.flags(cmd)
+	n.unbuiltFlags(cmd)
+	return cmd
+}
+
+func (a *app) serve(cmd *cobra.Command, flags *netFlags) error {
+	ctx := cmd.Context()
+	if !storage.Exists(a.home) {
+		return node.ErrNoPerson
+	}
+	cfg, err := flags.config(a, cmd)
+	if err != nil {
+		return err
+	}
+	cfg.Log = a.logger(slog.LevelInfo)
+	n, err := a.openAlone(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	a.node = n
+	if err := a.unlockServed(ctx, n); err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	go func() { done <- n.Run(ctx, func() { a.say("ready") }) }()
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		if err = waitStop(done); err != nil {
+			a.node = nil // it does not answer: the process ends without it
+		}
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// waitStop gives a node its time to stop.
+func waitStop(done <-chan error) error {
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(stopTime):
+		return fmt.Errorf("the node did not stop within %v", stopTime)
+	}
+}
+
+// openAlone opens the home for a node: a node that runs on it already is a failure that names it.
+func (a *app) openAlone(ctx context.Context, cfg node.Config) (*node.Node, error) {
+	n, err := a.openNode(ctx, cfg)
+	if err != nil || n != nil {
+		return n, err
+	}
+	_, err = node.Open(ctx, cfg) // the holder's answer was at the socket; its name is in LOCK
+	if err == nil {
+		err = storage.ErrLocked
+	}
+	return nil, control.Errorf(control.Refused, "%v", err).WithHint("a node serves this home already; stop it, or use another --home")
+}
+
+// unlockServed unlocks at a terminal; elsewhere a node without its passphrase serves locked.
+func (a *app) unlockServed(ctx context.Context, n *node.Node) error {
+	c := control.InProcess(n.Handler())
+	defer c.Close()
+	c.As = a.as
+	st, err := control.GetStatus.Call(ctx, c, control.None{})
+	switch {
+	case err != nil || !st.Locked: // with several persons nobody has said who acts: the node does not need to know
+		return nil
+	case a.inTTY:
+		pass, err := a.askPassphrase("passphrase: ")
+		if err != nil {
+			return err
+		}
+		_, err = control.Unlock.Call(ctx, c, control.UnlockRequest{Passphrase: pass})
+		return err
+	}
+	return control.Errorf(control.Locked, "the vault is locked").WithHint("give the passphrase with --passphrase-file FILE")
+}

@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/curbside-p2p/curbside/node/control"
+)
+
+func (a *app) importCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "import PATH...",
+		Short: "take studies in: files, folders, DICOMDIR media, zip archives",
+		Long: `import takes DICOM files in, from files, folders, DICOMDIR media and zip archives. Each file
+comes back byte for byte on export. What is refused is named with its reason, the others
+go in; importing the same again adds nothing.`,
+		Example: `  curbside import ~/scans/2026-03-02
+  curbside import /media/cdrom/DICOMDIR
+  curbside import study.zip --json`,
+		Args: places("PATH..."),
+		RunE: a.work(func(cmd *cobra.Command, args []string) error {
+			paths, err := absolute(args)
+			if err != nil {
+				return err
+			}
+			return a.importPaths(cmd.Context(), paths)
+		}),
+	}
+}
+
+func (a *app) importPaths(ctx context.Context, paths []string) error {
+	var res *control.ImportResult
+	b := a.bar()
+	err := stream(ctx, a, control.Import, control.ImportRequest{Paths: paths}, func(e control.ImportEvent) error {
+		if e.Result != nil {
+			res = e.Result
+			return nil
+		}
+		total := int64(0) // not known while folders are still being read
+		if e.TotalSeen {
+			total = e.BytesSeen
+		}
+		b.set(e.Bytes, total, fmt.Sprintf("%d of %s, %s", e.Done, plural(e.Files, "file"), size(e.Bytes)))
+		return nil
+	})
+	b.clear()
+	if err != nil {
+		return err
+	}
+	if res == nil {
+		return control.Errorf(control.Internal, "the node went away")
+	}
+	if err := a.emit(*res, func(pg *page) { pg.imported(res) }); err != nil {
+		return err
+	}
+	for _, s := range res.Studies {
+		if s.New+s.Duplicate > 0 {
+			return nil
+		}
+	}
+	if res.Read > 0 {
+		return nil
+	}
+	if n := len(res.Refused); n > 0 {
+		return control.Errorf(control.Refused, "nothing was taken in: %s refused", plural(n, "file")).WithHint("the reasons are in the output above")
+	}
+	return control.Errorf(control.Refused, "nothing was taken in: no files there")
+}
+
+func (pg *page) imported(res *control.ImportResult) {
+	for _, s := range res.Studies {
+		pg.row("study", short(s.Study), s.Modality, fmt.Sprintf("%d series", s.Series), plural(s.Instances, "image"), size(s.Bytes),
+			fmt.Sprintf("%d new", s.New), fmt.Sprintf("%d known", s.Duplicate))
+	}
+	for _, r := range res.Refused {
+		pg.row("refused", r.Reason, r.Path)
+	}
+	pg.row("took", fmt.Sprintf("%.1f s", res.Seconds))
+}
+
+func (a *app) studyCmd() *cobra.Command {
+	return group("study", "studies on this node: list, show, verify, export, remove",
+		a.studyListCmd(), a.studyShowCmd(), a.studyVerifyCmd(), a.studyExportCmd(), a.studyRemoveCmd())
+}
+
+func (a *app) studyListCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:     "list",
+		Short:   "list the studies on this node",
+		Example: "  curbside study list\n  curbside study list --json | jq -r '.[].study_uid'",
+		Args:    places(),
+		RunE: a.work(func(cmd *cobra.Command, _ []string) error {
+			list, err := call(cmd.Context(), a, control.StudyList, control.None{})
+			if err != nil {
+				return err
+			}
+			return a.emit(list, func(pg *page) {
+				for _, s := range list {
+					pg.row(short(s.Study), s.Modality, s.Date, images(s.Present, s.Instances, s.Expected), size(s.Bytes), s.Origin, s.PatientName, cut(s.Description, 40))
+				}
+			})
+		}),
+	}
+}
+
+// images says how many images are here, of how many, and whether that number is known: never
+// quietly wrong.
+func images(present, listed int, expected *int) string {
+	s := plural(listed, "image")
+	if present != listed {
+		s = fmt.Sprintf("%d of %s", present, s)
+	}
+	switch {
+	case expected == nil:
+		return s + ", total unknown"
+	case *expected != listed:
+		return fmt.Sprintf("%s, %d expected", s, *expected)
+	}
+	return s
+}
+
+func (a *app) studyShowCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:               "show STUDY",
+		Short:             "show a study and its series",
+		Long:              "show shows a study, named by its id, the beginning of the id or its Study Instance UID.",
+		Example:           "  curbside study show 81b4\n  curbside study show 1.2.840.113619.2.55 --json",
+		Args:              places("STUDY"),
+		ValidArgsFunction: a.first(a.studyIDs),
+		RunE: a.work(func(cmd *cobra.Command, args []string) error {
+			s, err := call(cmd.Context(), a, control.StudyShow, control.StudyRequest{Study: args[0]})
+			if err != nil {
+				return err
+			}
+			return a.emit(s, func(pg *page) { pg.study(s) })
+		}),
+	}
+}
+
+func (pg *page) study(s control.StudyDetail) {
+	pg.field("study", s.Study.Study)
+	pg.field("study uid", s.StudyUID)
+	pg.field("patient", s.PatientName)
+	pg.field("patient id", s.PatientID)
+	pg.field("modality", s.Modality)
+	pg.field("description", s.Description)
+	pg.field("date", s.Date)
+	pg.field("images", images(s.Present, s.Instances, s.Expected))
+	pg.field("complete", s.Complete)
+	pg.field("basis", s.Basis)
+	pg.field("size", fmt.Sprintf("%s, %s stored", size(s.Bytes), size(s.StoredBytes)))
+	pg.field("origin", s.Origin)
+	pg.field("mode", s.Mode)
+	pg.field("manifest version", s.ManifestVersion)
+	pg.gap()
+	for _, e := range s.SeriesList {
+		pg.row(e.Number, e.Modality, images(e.Present, e.Instances, e.Expected), e.SeriesUID, cut(e.Description, 40))
+	}
+}
+
+func (a *app) studyVerifyCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify [STUDY]",
+		Short: "read every stored byte and compare it with its hash",
+		Long: `verify reads every byte of a study, or of all of them, and compares it with its hash. It
+fails when anything is damaged, and names it.`,
+		Example:           "  curbside study verify\n  curbside study verify 81b4",
+		Args:              places("[STUDY]"),
+		ValidArgsFunction: a.first(a.studyIDs),
+		RunE: a.work(func(cmd *cobra.Command, args []string) error {
+			stop := a.during("verifying", nil)
+			res, err := call(cmd.Context(), a, control.StudyVerify, control.StudyVerifyRequest{Study: optional(args)})
+			stop()
+			if err != nil {
+				return err
+			}
+			err = a.emit(res, func(pg *page) {
+				pg.field("checked", fmt.Sprintf("%s, %s", plural(res.CheckedInstances, "image"), size(res.CheckedBytes)))
+				for _, d := range res.Damaged {
+					pg.row("damaged", short(d.Study), d.SOPUID, d.Reason)
+				}
+			})
+			if n := len(res.Damaged); err == nil && n > 0 {
+				return control.Errorf(control.Refused, "%s damaged", plural(n, "image")).
+					WithHint("import the study again, or let a member of the case send it again")
+			}
+			return err
+		}),
+	}
+}
+
+func optional(args []string) string {
+	if len(args) > 0 {
+		return args[0]
+	}
+	return ""
+}
+
+func (a *app) studyExportCmd() *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:   "export STUDY --out DIR",
+		Short: "write a study as DICOM files, byte for byte",
+		Long: `export writes the files of a study as they were imported or shared, byte for byte, one
+file an image, named by its SOP Instance UID.`,
+		Example:           "  curbside study export 81b4 --out /tmp/case17",
+		Args:              places("STUDY"),
+		ValidArgsFunction: a.first(a.studyIDs),
+		RunE: a.work(func(cmd *cobra.Command, args []string) error {
+			dir, err := filepath.Abs(out)
+			if err != nil {
+				return err
+			}
+			stop := a.during("writing", nil)
+			res, err := call(cmd.Context(), a, control.StudyExport, control.StudyExportRequest{Study: args[0], Out: dir})
+			stop()
+			if err != nil {
+				return err
+			}
+			if res.Missing > 0 {
+				a.warn("%s not here yet", plural(res.Missing, "image"))
+			}
+			return a.emit(res, func(pg *page) { pg.field("wrote", fmt.Sprintf("%s, %s", plural(res.Files, "file"), size(res.Bytes))) })
+		}),
+	}
+	cmd.Flags().StringVar(&out, "out", "", "folder to write to; made if it is not there")
+	_ = cmd.MarkFlagRequired("out")
+	_ = cmd.MarkFlagDirname("out")
+	return cmd
+}
+
+func (a *app) studyRemoveCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:               "remove STUDY",
+		Short:             "remove a study that no open case holds",
+		Long:              "remove deletes a study and its keys from this node. A study that an open case holds is refused.",
+		Example:           "  curbside study remove 81b4",
+		Args:              places("STUDY"),
+		ValidArgsFunction: a.first(a.studyIDs),
+		RunE: a.work(func(cmd *cobra.Command, args []string) error {
+			res, err := call(cmd.Context(), a, control.StudyRemove, control.StudyRequest{Study: args[0]})
+			if err != nil {
+				return err
+			}
+			return a.emit(res, func(pg *page) {
+				pg.field("removed", fmt.Sprintf("%s, %s", plural(res.Instances, "image"), size(res.Bytes)))
+			})
+		}),
+	}
+}
