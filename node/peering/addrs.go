@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"slices"
@@ -265,6 +266,6 @@ func pathOf(a ma.Multiaddr) string {
 }
 
 // jitter spreads a wait over a quarter of it either way.
-func jitter(d time.Duration, r float64) time.Duration {
-	return time.Duration(float64(d) * (0.75 + r/2))
+func jitter(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * (0.75 + rand.Float64()/2)) //nolint:gosec // nobody gains by guessing it
 }

@@ -33,6 +33,7 @@ func BenchmarkTransfer(b *testing.B) {
 }
 
 func benchTransfer(b *testing.B, tr string, sizes []uint64) {
+	b.Helper()
 	listen := func(c *Config) { c.Listen = []string{tr} }
 	x, y := start(b, listen), start(b, listen)
 	exchangetest.Befriend(x.local, y.local)

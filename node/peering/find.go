@@ -71,7 +71,7 @@ func (n *Node) supervise(ctx context.Context, h host.Host) {
 		}
 		s := mdns.NewMdnsService(h, serviceMDNS, found{n, h, ctx})
 		if err := s.Start(); err != nil {
-			n.log.Debug("mdns not started", "error", err.Error())
+			n.log.DebugContext(ctx, "mdns not started", attrError(err))
 			_ = s.Close()
 			return
 		}
@@ -97,10 +97,25 @@ func (n *Node) supervise(ctx context.Context, h host.Host) {
 				continue
 			}
 			before = now
-			n.log.Info("network changed")
+			n.log.InfoContext(ctx, "network changed")
 			start()
 			again.Reset(mdnsAgain)
+			n.dropStale()
 			n.kickAll()
+		}
+	}
+}
+
+// dropStale closes connections from addresses this host no longer has: nothing comes
+// of waiting for them.
+func (n *Node) dropStale() {
+	nets := interfacePrefixes(func(string) bool { return true })
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for s := range n.sessions {
+		if !isRelayed(s.conn.RemoteMultiaddr()) && !within(s.conn.LocalMultiaddr(), nets) {
+			s.cancel()
+			n.work.Go(func() { _ = s.conn.Close() })
 		}
 	}
 }
@@ -167,7 +182,7 @@ func (n *Node) anchor(ctx context.Context, h host.Host, i peer.AddrInfo) {
 			if err != nil {
 				failed++
 				wait = backoff(failed)
-				n.log.Debug("bootstrap node not reached", "peer", i.ID.String(), "error", err.Error())
+				n.log.DebugContext(ctx, "bootstrap node not reached", attrPeer(i.ID), attrError(err))
 			} else {
 				failed = 0
 			}

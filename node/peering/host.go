@@ -3,6 +3,7 @@ package peering
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"time"
@@ -89,7 +90,7 @@ func (n *Node) freeAddrs() ([]ma.Multiaddr, error) {
 			continue
 		}
 		if n.auto {
-			n.log.Warn("default port is taken, using another", "port", defaultPort)
+			n.log.Warn("default port is taken, using another", slog.Int("port", defaultPort))
 			return portAddrs(0), nil
 		}
 		return nil, fmt.Errorf("listen on %s: %w", a, errInUse)

@@ -2,7 +2,7 @@ package peering
 
 import (
 	"context"
-	"math/rand/v2"
+	"errors"
 	"slices"
 	"time"
 
@@ -23,7 +23,7 @@ const keepTag = "curbside"
 type backoffs interface{ Backoff() *swarm.DialBackoff }
 
 // keeper keeps a session with one target: it dials, runs the session, and dials
-// again, at once after a good session and with growing waits after failures, until
+// again, at once when a session broke and with growing waits after failures, until
 // a sign of life cuts the wait short.
 type keeper struct {
 	n      *Node
@@ -114,7 +114,7 @@ func (k *keeper) loop(ctx context.Context, h host.Host) {
 		// Both sides often start at once, as mDNS shows each to the other: one yields.
 		k.pause(ctx, yieldTime)
 	}
-	failed := 0
+	failed, brief := 0, 0
 	for ctx.Err() == nil {
 		if s := k.n.with(k.id); s != nil {
 			select {
@@ -124,12 +124,18 @@ func (k *keeper) loop(ctx context.Context, h host.Host) {
 			}
 			failed = 0
 			// The other side may be dialling too.
-			k.pause(ctx, jitter(yieldTime, rand.Float64()))
+			k.pause(ctx, jitter(yieldTime))
 			continue
 		}
-		if k.try(ctx, h) >= goodTime {
-			failed = 0 // it was up: dial again at once
-			k.pause(ctx, jitter(yieldTime, rand.Float64()))
+		lasted, broke := k.try(ctx, h)
+		if lasted >= goodTime {
+			brief = 0
+		}
+		if broke && brief < briefMax {
+			// It was up and broke: dial again at once. One that the peer ended has time.
+			brief++
+			failed = 0
+			k.pause(ctx, jitter(yieldTime))
 			continue
 		}
 		if k.n.with(k.id) != nil {
@@ -143,7 +149,7 @@ func (k *keeper) loop(ctx context.Context, h host.Host) {
 // backoff grows from a second to minutes; jitter keeps a ward from dialling in step.
 func backoff(failed int) time.Duration {
 	d := backoffMin << min(failed-1, 16)
-	return jitter(min(d, backoffMax), rand.Float64())
+	return jitter(min(d, backoffMax))
 }
 
 func (k *keeper) pause(ctx context.Context, d time.Duration) {
@@ -167,8 +173,9 @@ func (k *keeper) wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-// try reaches the peer and runs a session with it. It returns how long that lasted.
-func (k *keeper) try(ctx context.Context, h host.Host) time.Duration {
+// try reaches the peer and runs a session with it. It returns how long that lasted,
+// and whether it broke, as opposed to being ended.
+func (k *keeper) try(ctx context.Context, h host.Host) (lasted time.Duration, broke bool) {
 	k.n.mu.Lock()
 	to := peer.AddrInfo{ID: k.id, Addrs: slices.Clone(k.addrs)}
 	d := k.n.dht
@@ -178,15 +185,16 @@ func (k *keeper) try(ctx context.Context, h host.Host) time.Duration {
 		s, err = k.find(ctx, h, d)
 	}
 	if err != nil {
-		k.n.log.Debug("peer not reached", "peer", k.id.String(), "error", err.Error())
+		k.n.log.DebugContext(ctx, "peer not reached", attrPeer(k.id), attrError(err))
 		if h.Network().Connectedness(k.id) == network.Connected && k.n.with(k.id) == nil && ctx.Err() == nil {
 			_ = h.Network().ClosePeer(k.id) // a connection that gives no stream is dead
 		}
-		return 0
+		return 0, false
 	}
 	begun := time.Now()
-	k.n.logEnd(k.id, k.n.run(ctx, s, true))
-	return time.Since(begun)
+	err = k.n.run(ctx, s, true)
+	k.n.logEnd(ctx, k.id, err)
+	return time.Since(begun), errors.Is(err, exchange.ErrBroken) || errors.Is(err, exchange.ErrSilent)
 }
 
 // finder is the part of the DHT that is used: the addresses of a peer known by its ID.

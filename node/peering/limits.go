@@ -42,6 +42,8 @@ const (
 	backoffMin, backoffMax = time.Second, 5 * time.Minute
 	// goodTime is how long a session must have lasted to be worth an immediate redial.
 	goodTime = 10 * time.Second
+	// briefMax is how many sessions in a row may break young before redials wait.
+	briefMax = 3
 	// sameTime is within how long two sessions of one pair count as begun at once.
 	sameTime = 5 * time.Second
 	// yieldTime is how long the node with the higher PeerID lets the other dial first.

@@ -131,7 +131,7 @@ func (n *Node) Run(ctx context.Context, ready func()) error {
 	stopNotify := n.notice(h)
 	defer stopNotify()
 	n.work.Go(func() { n.supervise(ctx, h) })
-	n.Renew()
+	n.Renew() //nolint:contextcheck // keepers live as long as this, by Node.ctx
 	if ready != nil {
 		ready()
 	}

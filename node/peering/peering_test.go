@@ -34,19 +34,19 @@ type tester struct {
 }
 
 // start runs a node on loopback. listen defaults to TCP and QUIC on any port.
-func start(t testing.TB, change func(*Config)) *tester {
-	t.Helper()
+func start(tb testing.TB, change func(*Config)) *tester {
+	tb.Helper()
 	key, err := NewKey()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	return startWith(t, exchangetest.New(t), key, change)
+	return startWith(tb, exchangetest.New(tb), key, change)
 }
 
-func startWith(t testing.TB, local *exchangetest.Local, key []byte, change func(*Config)) *tester {
-	t.Helper()
+func startWith(tb testing.TB, local *exchangetest.Local, key []byte, change func(*Config)) *tester {
+	tb.Helper()
 	x := &tester{
-		t: t, local: local, up: make(chan exchange.Peer, 64), down: make(chan exchange.Peer, 64),
+		t: tb, local: local, up: make(chan exchange.Peer, 64), down: make(chan exchange.Peer, 64),
 		told: make(chan ledger.ThreadID, 1024), want: func() []identity.PeerAddrs { return nil },
 	}
 	cfg := Config{
@@ -65,7 +65,7 @@ func startWith(t testing.TB, local *exchangetest.Local, key []byte, change func(
 	}
 	n, err := New(cfg)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	x.Node = n
 	local.OnChange = func(id ledger.ThreadID) {
@@ -78,7 +78,7 @@ func startWith(t testing.TB, local *exchangetest.Local, key []byte, change func(
 	select {
 	case <-ready:
 	case err := <-ended:
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	stopped := false
 	x.stop = func() {
@@ -90,13 +90,13 @@ func startWith(t testing.TB, local *exchangetest.Local, key []byte, change func(
 		select {
 		case err := <-ended:
 			if err != nil {
-				t.Errorf("run: %v", err)
+				tb.Errorf("run: %v", err)
 			}
 		case <-time.After(patience):
-			t.Fatal("node does not stop")
+			tb.Fatal("node does not stop")
 		}
 	}
-	t.Cleanup(x.stop)
+	tb.Cleanup(x.stop)
 	return x
 }
 
@@ -110,13 +110,13 @@ func (x *tester) meet(others ...*tester) {
 	x.Renew()
 }
 
-func wait[T any](t testing.TB, what string, c <-chan T) T {
-	t.Helper()
+func wait[T any](tb testing.TB, what string, c <-chan T) T {
+	tb.Helper()
 	select {
 	case v := <-c:
 		return v
 	case <-time.After(patience):
-		t.Fatalf("no %s", what)
+		tb.Fatalf("no %s", what)
 		panic("unreachable")
 	}
 }
@@ -140,6 +140,7 @@ func (x *tester) fetch(id ledger.ThreadID, bid blob.ID, length uint64) {
 }
 
 func TestTransports(t *testing.T) {
+	t.Parallel()
 	for _, tr := range []string{"/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"} {
 		t.Run(strings.Split(tr, "/")[3], func(t *testing.T) {
 			t.Parallel()
@@ -260,6 +261,8 @@ func TestJoin(t *testing.T) {
 		t.Errorf("got %v, want ErrNotRunning", err)
 	}
 }
+
+func addrsOf(x *tester) []identity.PeerAddrs { return []identity.PeerAddrs{x.Self()} }
 
 func mustPeer(t *testing.T) peer.ID {
 	t.Helper()

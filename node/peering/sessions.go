@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
@@ -42,9 +43,6 @@ type session struct {
 // errDuplicate ends the one of two sessions of a pair that both sides drop.
 var errDuplicate = errors.New("another session with the same peer")
 
-// errBusy is a stream beyond what unproven peers may open.
-var errBusy = errors.New("too many unproven streams")
-
 // codeBusy is what a peer sees that opened too many streams.
 const codeBusy network.StreamErrorCode = 0x1001
 
@@ -56,8 +54,8 @@ func (n *Node) accept(s network.Stream) {
 		return
 	}
 	defer n.work.Done()
-	n.log.Debug("session accepted", "peer", s.Conn().RemotePeer().String())
-	n.logEnd(s.Conn().RemotePeer(), n.run(ctx, s, false))
+	n.log.DebugContext(ctx, "session accepted", attrPeer(s.Conn().RemotePeer()))
+	n.logEnd(ctx, s.Conn().RemotePeer(), n.run(ctx, s, false))
 }
 
 // admit counts a stream of a peer that has proven nothing yet.
@@ -145,7 +143,7 @@ func (n *Node) prove(s *session, text [32]byte) error {
 	s.text, s.since, s.proven = text, now, true
 	n.live[s.peer] = s
 	n.mu.Unlock()
-	n.log.Info("peer connected", "peer", s.peer.String(), "path", pathOf(s.conn.RemoteMultiaddr()))
+	n.log.Info("peer connected", attrPeer(s.peer), slog.String("path", pathOf(s.conn.RemoteMultiaddr())))
 	if n.cfg.Session != nil {
 		n.cfg.Session(s.exchange.Peer(), true)
 	}
@@ -170,14 +168,18 @@ func (n *Node) ended(s *session) {
 	}
 }
 
-func (n *Node) logEnd(p peer.ID, err error) {
+func attrPeer(p peer.ID) slog.Attr { return slog.String("peer", p.String()) }
+
+func attrError(err error) slog.Attr { return slog.String("error", err.Error()) }
+
+func (n *Node) logEnd(ctx context.Context, p peer.ID, err error) {
 	switch {
 	case err == nil || errors.Is(err, errDuplicate):
-		n.log.Debug("session ended", "peer", p.String())
+		n.log.DebugContext(ctx, "session ended", attrPeer(p))
 	case errors.Is(err, exchange.ErrProtocol):
-		n.log.Warn("session ended", "peer", p.String(), "error", err.Error())
+		n.log.WarnContext(ctx, "session ended", attrPeer(p), attrError(err))
 	default:
-		n.log.Info("session ended", "peer", p.String(), "error", err.Error())
+		n.log.InfoContext(ctx, "session ended", attrPeer(p), attrError(err))
 	}
 }
 

@@ -20,8 +20,6 @@ type greeting struct {
 	nonce    [32]byte  // own
 	said     time.Time // when our hello was
 	heard    bool      // the peer's hello came
-	role     byte      // own: 1 initiator, 2 responder
-	text     []byte    // T
 	proven   bool
 	claims   []proof                                 // of devices whose key is not known yet
 	profiles map[identity.PersonID]*identity.Profile // records that came for them

@@ -311,8 +311,9 @@ func (s *Session) dispatch(f frame) error {
 		switch f.typ {
 		case frameWant, frameRange, frameCancel, frameRefuse:
 			return ErrUnproven
+		default:
+			return s.take(f)
 		}
-		return s.take(f)
 	}
 	switch f.typ {
 	case frameRange:
@@ -326,13 +327,14 @@ func (s *Session) dispatch(f frame) error {
 	case frameRefuse:
 		defer f.release()
 		return s.refused(f.body)
+	default:
+		select {
+		case s.frames <- f:
+		case <-s.done:
+			f.release()
+		}
+		return nil
 	}
-	select {
-	case s.frames <- f:
-	case <-s.done:
-		f.release()
-	}
-	return nil
 }
 
 func (s *Session) takeEnd(b []byte) error {

@@ -55,14 +55,14 @@ const (
 )
 
 // connect runs two sessions over a pipe that breaks after cut bytes (0: never).
-func connect(t testing.TB, la, lb *exchangetest.Local, cut int64) *link {
-	t.Helper()
-	return connectTo(t, la, lb, cut, func(sa, sb *exchange.Session) { la.OnChange, lb.OnChange = sa.Changed, sb.Changed })
+func connect(tb testing.TB, la, lb *exchangetest.Local, cut int64) *link {
+	tb.Helper()
+	return connectTo(tb, la, lb, cut, func(sa, sb *exchange.Session) { la.OnChange, lb.OnChange = sa.Changed, sb.Changed })
 }
 
 // connectTo is connect for any Local; made sees the sessions before they run.
-func connectTo(t testing.TB, la, lb exchange.Local, cut int64, made func(sa, sb *exchange.Session)) *link {
-	t.Helper()
+func connectTo(tb testing.TB, la, lb exchange.Local, cut int64, made func(sa, sb *exchange.Session)) *link {
+	tb.Helper()
 	ca, cb := net.Pipe()
 	var sa, sb io.ReadWriteCloser = ca, cb
 	if cut > 0 {
@@ -70,14 +70,14 @@ func connectTo(t testing.TB, la, lb exchange.Local, cut int64, made func(sa, sb 
 		left.Store(cut)
 		sa, sb = cutter{ca, &left}, cutter{cb, &left}
 	}
-	return runLink(t, la, lb, sa, sb, made)
+	return runLink(tb, la, lb, sa, sb, made)
 }
 
 // runLink runs a session on each end.
-func runLink(t testing.TB, la, lb exchange.Local, sa, sb io.ReadWriteCloser, made func(sa, sb *exchange.Session)) *link {
-	t.Helper()
+func runLink(tb testing.TB, la, lb exchange.Local, sa, sb io.ReadWriteCloser, made func(sa, sb *exchange.Session)) *link {
+	tb.Helper()
 	l := &link{ended: make(chan struct{})}
-	l.ctx, l.cancel = context.WithCancel(t.Context())
+	l.ctx, l.cancel = context.WithCancel(tb.Context())
 	l.a = exchange.New(exchange.Config{Initiator: true, Self: peerA, Peer: peerB, Local: la, Clock: exchangetest.Clock{}, Software: "test"})
 	l.b = exchange.New(exchange.Config{Self: peerB, Peer: peerA, Local: lb, Clock: exchangetest.Clock{}, Software: "test"})
 	made(l.a, l.b)
@@ -465,6 +465,7 @@ func TestCuts(t *testing.T) {
 }
 
 func testCut(t *testing.T, seed uint64) {
+	t.Helper()
 	r := rand.New(rand.NewPCG(seed, 0))
 	a, b := exchangetest.New(t), exchangetest.New(t)
 	exchangetest.Befriend(a, b)

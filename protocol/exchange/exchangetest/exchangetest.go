@@ -24,7 +24,7 @@ import (
 type Clock struct{}
 
 // Now is the time.
-func (Clock) Now() time.Time { return time.Now() }
+func (Clock) Now() time.Time { return time.Now() } //nolint:forbidigo // tests go by the real clock, or a bubble's
 
 // AfterFunc is time.AfterFunc.
 func (Clock) AfterFunc(d time.Duration, f func()) func() bool { return time.AfterFunc(d, f).Stop }
