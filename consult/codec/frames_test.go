@@ -51,6 +51,15 @@ func table(t testing.TB, path string) []map[string]string {
 	return out
 }
 
+func read(t testing.TB, dir, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
 // tally counts what became of the frames of one syntax.
 type tally struct{ exact, within, refused, unsupported, wrong int }
 
