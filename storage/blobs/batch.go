@@ -211,13 +211,29 @@ func (s *Store) settle(id blob.ID, size uint64, leaves [][32]byte) {
 	_ = f.Close()
 }
 
-// syncDirs brings the names in many folders to the medium, many at once.
+// syncDirs brings the names in many folders to the medium, many at once, and the
+// names of the folders if they are new.
 func (s *Store) syncDirs(dirs map[string]bool) error {
-	list := make([]string, 0, len(dirs))
+	list := make([]string, 0, len(dirs)+1)
+	fresh := false
+	s.mu.Lock()
 	for dir := range dirs {
 		list = append(list, dir)
+		fresh = fresh || !s.dirs[dir]
 	}
-	return parallel(list, s.disk.SyncDir)
+	s.mu.Unlock()
+	if fresh {
+		list = append(list, s.dir)
+	}
+	if err := parallel(list, s.disk.SyncDir); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for dir := range dirs {
+		s.dirs[dir] = true
+	}
+	return nil
 }
 
 // parallel runs f over all of list, at most syncers at once, and joins the errors.

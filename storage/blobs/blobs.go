@@ -49,7 +49,7 @@ type Store struct {
 
 	mu    sync.Mutex // guards parts and dirs
 	parts map[blob.ID]*Partial
-	dirs  map[string]bool // folders known to exist
+	dirs  map[string]bool // folders that exist; true: their names are on the medium
 	whole func(blob.ID)
 }
 
@@ -93,20 +93,17 @@ func (s *Store) path(id blob.ID) string {
 	return filepath.Join(s.dir, name[:2], name)
 }
 
-// makeDir makes the folder of a blob once.
+// makeDir makes the folder of a blob once. syncDirs brings its name to the medium.
 func (s *Store) makeDir(dir string) error {
 	s.mu.Lock()
-	known := s.dirs[dir]
-	s.mu.Unlock()
-	if known {
+	defer s.mu.Unlock()
+	if _, known := s.dirs[dir]; known {
 		return nil
 	}
-	if err := s.disk.MkdirAll(dir); err != nil {
+	if err := os.Mkdir(dir, durable.DirMode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	s.mu.Lock()
-	s.dirs[dir] = true
-	s.mu.Unlock()
+	s.dirs[dir] = false
 	return nil
 }
 

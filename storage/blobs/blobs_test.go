@@ -1,6 +1,7 @@
 package blobs
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -628,14 +629,18 @@ func TestKill(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	kill := time.AfterFunc(700*time.Millisecond, func() { _ = cmd.Process.Kill() })
+	kill := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
 	defer kill.Stop()
-	said, err := io.ReadAll(out)
+	r := bufio.NewReader(out)
+	said := readLines(t, r, 50) // in the middle of its work
+	_ = cmd.Process.Kill()
+	rest, err := io.ReadAll(r)
+	said += string(rest)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	acked := strings.Count(string(said), "\n")
+	acked := strings.Count(said, "\n")
 	s := open(t, nil, dir)
 	x := makeBlob(77, 60_000_000)
 	p, err := s.Partial(x.id, uint64(len(x.data)))
@@ -745,4 +750,17 @@ func BenchmarkPartial(b *testing.B) {
 		_ = os.RemoveAll(s.dir)
 		b.StartTimer()
 	}
+}
+
+func readLines(t *testing.T, r *bufio.Reader, n int) string {
+	t.Helper()
+	var b strings.Builder
+	for range n {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.WriteString(line)
+	}
+	return b.String()
 }

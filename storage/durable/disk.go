@@ -40,6 +40,7 @@ type File struct {
 	*os.File
 
 	disk *Disk
+	path string // where it is now
 }
 
 // Open opens a file for the given flags, 0600 if that creates it.
@@ -48,7 +49,7 @@ func (d *Disk) Open(path string, flag int) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &File{File: f, disk: d}, nil
+	return &File{File: f, disk: d, path: path}, nil
 }
 
 // Create makes a new file for writing; one that exists is an error.
@@ -70,7 +71,7 @@ func (f *File) guard(p []byte, write func([]byte) (int, error)) (int, error) {
 	if f.disk == nil || f.disk.Write == nil {
 		return write(p)
 	}
-	allowed, fault := f.disk.Write(f.Name(), len(p))
+	allowed, fault := f.disk.Write(f.path, len(p))
 	if fault == nil {
 		return write(p)
 	}
@@ -80,7 +81,7 @@ func (f *File) guard(p []byte, write func([]byte) (int, error)) (int, error) {
 
 // Sync brings the file to the medium.
 func (f *File) Sync() error {
-	if err := f.disk.hookSync(f.Name()); err != nil {
+	if err := f.disk.hookSync(f.path); err != nil {
 		return err
 	}
 	return f.File.Sync()

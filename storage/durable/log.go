@@ -191,6 +191,15 @@ func (l *Log) undo(size int64) {
 	}
 }
 
+// Rename moves the open log to another name in its folder, which the caller syncs.
+func (l *Log) Rename(path string) error {
+	if err := os.Rename(l.f.path, path); err != nil {
+		return err
+	}
+	l.f.path = path
+	return nil
+}
+
 // Size is the length of the file.
 func (l *Log) Size() int64 { return l.size }
 

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -270,14 +271,18 @@ func TestKill(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	kill := time.AfterFunc(300*time.Millisecond, func() { _ = cmd.Process.Kill() })
+	kill := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
 	defer kill.Stop()
-	said, err := io.ReadAll(out)
+	r := bufio.NewReader(out)
+	said := readLines(t, r, 50) // in the middle of its work
+	_ = cmd.Process.Kill()
+	rest, err := io.ReadAll(r)
+	said += string(rest)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	lines := strings.Split(strings.TrimSpace(string(said)), "\n")
+	lines := strings.Split(strings.TrimSpace(said), "\n")
 	last, err := strconv.Atoi(lines[len(lines)-1])
 	if err != nil {
 		t.Fatalf("child said %q", said)
@@ -320,4 +325,17 @@ func BenchmarkAppend(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+func readLines(t *testing.T, r *bufio.Reader, n int) string {
+	t.Helper()
+	var b strings.Builder
+	for range n {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.WriteString(line)
+	}
+	return b.String()
 }

@@ -209,7 +209,7 @@ func (v *Vault) rewrite(mk wire.Secret, slots []slot, open opened, body Body) er
 	}
 	_ = v.rows.close()
 	v.rows, v.body, v.opened = next, body, open
-	if err := os.Rename(v.path(nextRows), v.path("rows")); err != nil {
+	if err := next.log.Rename(v.path("rows")); err != nil {
 		return nil //nolint:nilerr // the next Open finds it under this name
 	}
 	return v.disk.SyncDir(v.dir)

@@ -185,7 +185,7 @@ func (v *Vault) openRows(salt []byte) error {
 	v.damage = nil
 	err := v.loadRows(nextRows)
 	if err == nil && bytes.Equal(v.rows.log.Salt(), salt) {
-		if err := os.Rename(v.path(nextRows), v.path("rows")); err != nil {
+		if err := v.rows.log.Rename(v.path("rows")); err != nil {
 			return err
 		}
 		return v.disk.SyncDir(v.dir)
