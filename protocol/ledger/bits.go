@@ -32,6 +32,36 @@ func (s set) join(o set) set {
 	return s
 }
 
+// meet returns s with only what is in o, too; s is written to.
+func (s set) meet(o set) set {
+	for i := range s {
+		if i < len(o) {
+			s[i] &= o[i]
+		} else {
+			s[i] = 0
+		}
+	}
+	return s
+}
+
+// without returns s without o; s is written to.
+func (s set) without(o set) set {
+	for i := range min(len(s), len(o)) {
+		s[i] &^= o[i]
+	}
+	return s
+}
+
+// top is the highest member, -1 if there is none.
+func (s set) top() int {
+	for i := len(s) - 1; i >= 0; i-- {
+		if s[i] != 0 {
+			return i<<6 + bits.Len64(s[i]) - 1
+		}
+	}
+	return -1
+}
+
 func (s set) clone() set { return append(set(nil), s...) }
 
 // within reports whether all of s is in o.

@@ -47,6 +47,7 @@ type parsed struct {
 
 	certs []*identity.DeviceCert // verified, of what the entry introduces
 	cut   *cut                   // verified, of a revoke
+	es    *wire.Secret           // of an epoch, if it came in a packet
 }
 
 // parseEntry reads an entry and checks all that can be checked without other

@@ -18,9 +18,6 @@ type keyring struct {
 	bodies     map[EpochID]*epochBody // all epoch headers seen
 }
 
-// sameTagMax bounds epochs with one secret; honest ones never share it.
-const sameTagMax = 8
-
 func newKeyring(thread ThreadID) keyring {
 	return keyring{
 		thread: thread, secrets: map[EpochID]wire.Secret{}, candidates: map[EpochID][]wire.Secret{},
@@ -34,9 +31,9 @@ func (k *keyring) add(id EpochID, es wire.Secret) [2]box {
 	delete(k.candidates, id)
 	pair := boxes(k.thread, id, es)
 	for _, b := range pair {
-		if len(k.boxes[b.tag]) < sameTagMax {
-			k.boxes[b.tag] = append(k.boxes[b.tag], b)
-		}
+		// Honest epochs never share a secret. Those of liars are as many as
+		// SecretsMax allows, and must not displace an honest one.
+		k.boxes[b.tag] = append(k.boxes[b.tag], b)
 	}
 	return pair
 }
@@ -101,7 +98,24 @@ func (t *Thread) note(b *epochBody, r *Result) {
 // learn takes a confirmed secret: what it opens is put on the way, and so are
 // the secrets of the parent epochs.
 func (t *Thread) learn(id EpochID, es wire.Secret, r *Result) {
-	if _, known := t.keys.secrets[id]; known || len(t.keys.secrets) > len(t.epochs)+SecretsMax {
+	if len(t.keys.secrets) <= len(t.epochs)+SecretsMax {
+		t.learnNow(id, es, r)
+	}
+}
+
+// confirm is note and learn for an admitted epoch, which no flood of others
+// keeps out.
+func (t *Thread) confirm(b *epochBody, es *wire.Secret, r *Result) {
+	if t.keys.bodies[b.id] == nil {
+		t.keys.bodies[b.id] = b
+	}
+	if es != nil {
+		t.learnNow(b.id, *es, r)
+	}
+}
+
+func (t *Thread) learnNow(id EpochID, es wire.Secret, r *Result) {
+	if _, known := t.keys.secrets[id]; known {
 		return
 	}
 	for _, b := range t.keys.add(id, es) {

@@ -37,11 +37,15 @@ const (
 	WaitingMaxBytes = 64 << 20
 	// LockedMax bounds items that no known secret opens.
 	LockedMax = 8000
+	// LockedPacketsMax bounds the epochs among them, as each new local key is
+	// tried on all their seals.
+	LockedPacketsMax = 512
 	// SecretsMax bounds secrets of epochs that are not admitted (yet).
 	SecretsMax = 1024
 	// CandidatesMax bounds unconfirmed secrets of one epoch: more than one
-	// means that somebody lied about it.
-	CandidatesMax = 4
+	// means that somebody lied about it, and many lies must not displace the
+	// truth.
+	CandidatesMax = 64
 	// RefusedMax bounds what is remembered of refused items and entries. It
 	// only saves work; both are cheap to forget.
 	RefusedMax = 4096
@@ -52,6 +56,9 @@ const (
 	EpochEntriesMax = 1000
 	// EpochAgeMaxMS is after how long a writer starts a new epoch (R5), 30 days.
 	EpochAgeMaxMS = 30 * 24 * 60 * 60 * 1000
+	// rowsPerChain shows a fork; with 128 devices of two chains it makes the 512
+	// rows that an exchange may have.
+	rowsPerChain = 2
 	// viewsMax bounds the cache of resolved sets.
 	viewsMax = 1024
 )

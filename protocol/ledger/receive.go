@@ -79,7 +79,7 @@ func (t *Thread) Receive(sealed []byte, locals []Local) (Result, error) {
 	it.sealed = bytes.Clone(sealed)
 	err := t.take(it, locals, &r)
 	t.settle(locals, &r)
-	if err != nil && !errors.Is(err, ErrFull) {
+	if err != nil && !errors.Is(err, ErrFull) && !errors.Is(err, ErrEnvelope) { // its key may yet come
 		remember(t.waiting.done, it.sum, true)
 	}
 	return r, err
@@ -179,6 +179,9 @@ func (t *Thread) takePacket(it item, locals []Local, r *Result) error {
 			r.report("epoch", k.epoch.String(), err)
 		}
 		r.Need = &Need{Seals: t.sealNeeds(k.epoch)}
+		if len(t.waiting.packets) >= LockedPacketsMax {
+			return ErrFull
+		}
 		return t.waiting.lock(it, r, func() { t.waiting.packets[k.epoch] = append(t.waiting.packets[k.epoch], it) })
 	}
 	if err != nil {
@@ -187,6 +190,7 @@ func (t *Thread) takePacket(it item, locals []Local, r *Result) error {
 	if p.Thread != t.id {
 		return ErrThread
 	}
+	p.es = &es
 	t.note(p.control.epoch, r)
 	t.learn(k.epoch, es, r)
 	return t.offer(p, it, r)
@@ -218,8 +222,11 @@ func (t *Thread) offer(p *parsed, it item, r *Result) error {
 		t.again(e, p, it, r)
 		return nil
 	}
-	if t.waiting.orphans[p.ID] != nil {
-		remember(t.waiting.done, it.sum, false) // this sealing of it is not needed
+	if o := t.waiting.orphans[p.ID]; o != nil {
+		if o.es == nil && p.es != nil { // its packet is worth more than an envelope
+			t.waiting.exchange(o, it)
+			o.es = p.es
+		}
 		r.Duplicate = true
 		return nil
 	}
@@ -247,6 +254,9 @@ func (t *Thread) again(e *Entry, p *parsed, it item, r *Result) {
 // admit admits an entry, lets it wait, or refuses it for good.
 func (t *Thread) admit(p *pending, r *Result) error {
 	w := &t.waiting
+	if t.entries[p.ID] != nil { // it came in another item meanwhile
+		return nil
+	}
 	var missing []EntryID
 	for id := range p.refs {
 		switch {
@@ -270,6 +280,9 @@ func (t *Thread) admit(p *pending, r *Result) error {
 		return err
 	}
 	e := t.insert(p.parsed, p.sealed)
+	if e.Kind == Epoch {
+		t.confirm(p.control.epoch, p.es, r)
+	}
 	w.seen[p.sum] = true
 	w.release(e.ID)
 	r.Admitted = append(r.Admitted, Admitted{Entry: e, Item: Item{Entry: e.ID, Sealed: e.sealed}})
@@ -302,6 +315,14 @@ func (w *waiting) await(p *pending, on EntryID) bool {
 	w.seen[p.sum] = true
 	w.bytes += len(p.sealed)
 	return true
+}
+
+// exchange puts another item of a waiting entry in the place of the one it came in.
+func (w *waiting) exchange(p *pending, it item) {
+	delete(w.seen, p.sum)
+	w.bytes += len(it.sealed) - len(p.sealed)
+	p.item = it
+	w.seen[it.sum] = true
 }
 
 // release makes ripe what waits for an entry.
@@ -363,4 +384,14 @@ func (t *Thread) Forget() {
 	w.opened, w.bytes = nil, 0
 	clear(w.orphans)
 	clear(w.on)
+	clear(w.done)
+}
+
+// Unlock tries packets that no key opened with the keys of local persons that
+// were not at hand when they came, and admits what follows.
+func (t *Thread) Unlock(locals []Local) Result {
+	var r Result
+	t.waiting.meet(locals)
+	t.settle(locals, &r)
+	return r
 }

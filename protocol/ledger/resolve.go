@@ -69,12 +69,13 @@ type graph struct {
 	acts  []act
 	place map[EntryID]int
 	on    map[identity.PersonID][]int // role entries by target, ascending
+	onSet map[identity.PersonID]set   // the same
 	rules rules
 	views map[string]*view
 }
 
 func newGraph() *graph {
-	return &graph{place: map[EntryID]int{}, on: map[identity.PersonID][]int{}, views: map[string]*view{}}
+	return &graph{place: map[EntryID]int{}, on: map[identity.PersonID][]int{}, onSet: map[identity.PersonID]set{}, views: map[string]*view{}}
 }
 
 // add appends an act whose past is in the graph.
@@ -84,6 +85,7 @@ func (g *graph) add(a act) int {
 	g.place[a.id] = i
 	if a.kind == Role {
 		g.on[a.target] = append(g.on[a.target], i)
+		g.onSet[a.target] = g.onSet[a.target].add(i)
 	}
 	return i
 }
@@ -268,17 +270,17 @@ func (g *graph) rankIn(v *view, p identity.PersonID, within set) Rank {
 	if v.founders[p] && !g.rules.onFounders {
 		return g.founderRank(within)
 	}
+	counts := v.valid
+	if g.rules.foldVoid {
+		counts = v.set
+	}
 	rank, found := RankNone, false
-	var below set
-	// Descending: what reaches an act has a higher place, so an act below none
-	// of those taken is maximal.
-	on := g.on[p]
-	for n := len(on) - 1; n >= 0; n-- {
-		i := on[n]
-		if !within.has(i) || below.has(i) || !v.valid.has(i) && !(g.rules.foldVoid && v.set.has(i)) {
-			continue
-		}
-		below = below.join(g.acts[i].past)
+	// What reaches an act has a higher place, so the highest of those that are
+	// left is maximal, and what it reaches is not.
+	left := g.onSet[p].clone().meet(within).meet(counts)
+	for i := left.top(); i >= 0; i = left.top() {
+		left = left.without(g.acts[i].past)
+		left[i>>6] &^= 1 << (i & 63)
 		if r := g.acts[i].rank; !found || g.prefer(r, rank) {
 			rank, found = r, true
 		}

@@ -53,16 +53,37 @@ func compareRows(a, b Row) int {
 		cmp.Compare(a.Seq, b.Seq), bytes.Compare(a.Entry[:], b.Entry[:]))
 }
 
-// Rows returns the heads of all chains, sorted.
+// Rows returns the heads of all chains, sorted, at most two for each: a device
+// that forks its chain a thousand times must not silence the thread.
 func (t *Thread) Rows() []Row {
 	rows := make([]Row, 0, len(t.leaves))
 	for _, leaves := range t.leaves {
-		for _, e := range leaves {
-			rows = append(rows, e.row())
-		}
+		rows = append(rows, rowsOf(leaves)...)
 	}
 	slices.SortFunc(rows, compareRows)
 	return slices.Compact(rows)
+}
+
+// rowsOf are the rows of one chain's heads. Of more than two the highest stands,
+// and all together in the place of the next, which no entry is likely to match.
+func rowsOf(leaves []*Entry) []Row {
+	rows := make([]Row, 0, len(leaves))
+	for _, e := range leaves {
+		rows = append(rows, e.row())
+	}
+	if len(rows) <= rowsPerChain {
+		return rows
+	}
+	slices.SortFunc(rows, compareRows)
+	ids := make([]EntryID, 0, len(leaves))
+	for _, e := range leaves {
+		ids = append(ids, e.ID)
+	}
+	slices.SortFunc(ids, compareEntryID)
+	all := wire.Hash("rows/forks", wire.MustMarshal(ids))
+	rows = rows[len(rows)-rowsPerChain:]
+	rows[0].Entry = [8]byte(all[:8])
+	return rows
 }
 
 // Root is the hash of Rows. Equal roots end an exchange.
@@ -132,9 +153,10 @@ func (t *Thread) held(theirs []Row) map[EntryID]bool {
 	ours := t.byRow()
 	for _, r := range theirs {
 		leaves := ours.leaves[rowKey{r.Device, r.Chain}]
+		ahead := !slices.ContainsFunc(leaves, func(e *Entry) bool { return e.Seq >= r.Seq })
 		if known := ours.at(t, r); known != nil {
 			take(known)
-		} else if !slices.ContainsFunc(leaves, func(e *Entry) bool { return e.Seq >= r.Seq }) {
+		} else if ahead || len(leaves) > rowsPerChain && slices.Contains(rowsOf(leaves), r) {
 			for _, e := range leaves {
 				take(e)
 			}
@@ -228,7 +250,16 @@ func (t *Thread) Need() *Need {
 	for k := range chains {
 		n.Chains = append(n.Chains, ChainNeed{Device: k.device, Chain: k.chain, From: t.last(k) + 1})
 	}
-	for _, id := range slices.SortedFunc(maps.Keys(t.waiting.packets), func(a, b EpochID) int { return bytes.Compare(a[:], b[:]) }) {
+	closed := map[EpochID]bool{}
+	for id := range t.waiting.packets {
+		closed[id] = true
+	}
+	for id := range t.epochs {
+		if _, known := t.keys.secrets[id]; !known {
+			closed[id] = true
+		}
+	}
+	for _, id := range slices.SortedFunc(maps.Keys(closed), func(a, b EpochID) int { return bytes.Compare(a[:], b[:]) }) {
 		n.Seals = append(n.Seals, t.sealNeeds(id)...)
 	}
 	if len(n.Entries) == 0 && len(n.Chains) == 0 && len(n.Seals) == 0 {
@@ -252,12 +283,13 @@ func (t *Thread) last(k chainKey) (seq uint64) {
 	return seq
 }
 
-// sealNeeds asks for an epoch for the local devices that belong to the thread,
-// or for all before the first entry is admitted.
+// sealNeeds asks for an epoch for the local devices that may open it, as far as
+// is known here: for all before the first entry is admitted.
 func (t *Thread) sealNeeds(epoch EpochID) []SealNeed {
 	var out []SealNeed
 	for device, key := range t.waiting.asking {
-		if _, in := t.now().devices[device]; in || len(t.entries) == 0 {
+		_, in := t.now().devices[device]
+		if len(t.entries) == 0 || in && (t.epochs[epoch] == nil || t.reaches(device, epoch)) {
 			out = append(out, SealNeed{Epoch: epoch, Key: key})
 		}
 	}
@@ -304,14 +336,33 @@ func (t *Thread) answerSeals(needs []SealNeed, cards Cards) []Item {
 	return out
 }
 
-// Reseal makes a new packet of an epoch for one device of the device set (R3).
-// The entry in it is the same, so that this repairs and adds nobody.
+// reaches reports whether an epoch lists a device, or one that follows it does,
+// whose back tells its secret.
+func (t *Thread) reaches(device identity.DeviceID, epoch EpochID) bool {
+	var at set
+	for _, e := range t.epochs[epoch].entries {
+		at = at.add(e.place)
+	}
+	for id, s := range t.epochs {
+		if id != epoch && !slices.ContainsFunc(s.entries, func(e *Entry) bool { return e.past.meets(at) }) {
+			continue
+		}
+		if slices.Contains(s.body.hdr.deviceIDs(), device) {
+			return true
+		}
+	}
+	return false
+}
+
+// Reseal makes a new packet of an epoch for one device of the device set (R3)
+// that may open it. The entry in it is the same, so that this repairs and adds
+// nobody.
 func (t *Thread) Reseal(epoch EpochID, device identity.DeviceID, card *identity.Card) (Item, error) {
 	s, es := t.epochs[epoch], t.keys.secrets[epoch]
 	if _, known := t.keys.secrets[epoch]; s == nil || !known {
 		return Item{}, ErrUnknown
 	}
-	if _, in := t.now().devices[device]; !in || card == nil || card.Device != device {
+	if _, in := t.now().devices[device]; !in || card == nil || card.Device != device || !t.reaches(device, epoch) {
 		return Item{}, ErrNotMember
 	}
 	e := s.entries[0]

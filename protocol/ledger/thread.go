@@ -360,6 +360,9 @@ func (t *Thread) upTo(e *Entry, seq uint64, id EntryID) bool {
 	if named.Device != e.Device || named.Chain != e.Chain || named.Seq < e.Seq {
 		return false
 	}
+	if len(t.chains[chainKey{e.Device, e.Chain}][e.Seq]) == 1 {
+		return true // no other entry has this number, so named rests on it
+	}
 	return t.line(named)[e.Seq-1] == e.ID
 }
 

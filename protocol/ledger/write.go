@@ -3,7 +3,7 @@ package ledger
 import (
 	"bytes"
 	"crypto/rand"
-	"fmt"
+	"crypto/sha256"
 	"maps"
 	"slices"
 
@@ -55,6 +55,9 @@ func (t *Thread) accept(p *parsed, sealed []byte) error {
 		return wrapped(p.Kind.String(), err)
 	}
 	e := t.insert(p, sealed)
+	if sealed != nil {
+		t.waiting.seen[sha256.Sum256(sealed)] = true
+	}
 	t.waiting.release(e.ID)
 	return nil
 }
@@ -150,38 +153,23 @@ func (t *Thread) mergeEpochs(author Local, nowMS int64, cards Cards) ([]Item, er
 
 // writingEpoch returns the epoch that the next content goes under: the highest
 // (lamport, EpochID) of those that no later epoch replaced and that are for
-// exactly the device set. If strict, it must not be old either (R5).
+// exactly the device set. If strict, it must not be old either (R5). R4 would
+// allow an older epoch for the same devices, but its secret is known to
+// whoever came and went since.
 func (t *Thread) writingEpoch(nowMS int64, strict bool) (EpochID, bool) {
 	if t.g.rules.anyEpoch {
 		return t.newestEpoch()
 	}
 	v := t.now()
+	tips := t.tips(func(EpochID) bool { return true })
 	var best *Entry
-	for _, e := range t.epochTips() {
+	for _, e := range tips {
 		s := t.epochs[e.own]
-		if !s.body.hdr.lists(v.list) || strict && t.worn(s, nowMS) {
+		if _, known := t.keys.secrets[e.own]; !known || !t.trusted(e, v) || strict && t.worn(s, nowMS) {
 			continue
 		}
 		if best == nil || newer(e, best) {
 			best = e
-		}
-	}
-	if best == nil && !strict {
-		return t.anyFitting(v)
-	}
-	if best == nil {
-		return EpochID{}, false
-	}
-	return best.own, true
-}
-
-// anyFitting returns the best older epoch for the device set, for those who may
-// not make a new one; R4 allows it.
-func (t *Thread) anyFitting(v *view) (EpochID, bool) {
-	var best *Entry
-	for id, s := range t.epochs {
-		if _, known := t.keys.secrets[id]; known && s.body.hdr.lists(v.list) && (best == nil || newer(s.entries[0], best)) {
-			best = s.entries[0]
 		}
 	}
 	if best == nil {
@@ -197,27 +185,40 @@ func newer(a, b *Entry) bool {
 	return bytes.Compare(a.own[:], b.own[:]) > 0
 }
 
+// trusted reports whether an epoch is for exactly the device set of v and made
+// by a device of it, which no cut has voided: the secret of one that a stolen
+// device made on the way out is the thief's.
+func (t *Thread) trusted(e *Entry, v *view) bool {
+	_, in := v.devices[e.Device]
+	return in && t.epochs[e.own].body.hdr.lists(v.list) && t.InForce(e)
+}
+
 // worn is the SHOULD of R5.
 func (t *Thread) worn(s *epochKnown, nowMS int64) bool {
 	return s.posts >= EpochEntriesMax || nowMS-s.entries[0].ClaimedMS > EpochAgeMaxMS
 }
 
-// epochTips are the epochs with a known secret that no other such epoch has in
-// its past, sorted by EpochID, one entry each.
+// epochTips are the tips among the epochs with a known secret.
 func (t *Thread) epochTips() []*Entry {
-	var known []*Entry
+	return t.tips(func(id EpochID) bool { _, known := t.keys.secrets[id]; return known })
+}
+
+// tips are the epochs of a kind that no other of them has in its past, sorted
+// by EpochID, one entry each.
+func (t *Thread) tips(of func(EpochID) bool) []*Entry {
+	var list []*Entry
 	var below set
 	for id, s := range t.epochs {
-		if _, ok := t.keys.secrets[id]; ok {
-			known = append(known, s.entries[0])
+		if of(id) {
+			list = append(list, s.entries[0])
 			for _, e := range s.entries {
 				below = below.join(e.past)
 			}
 		}
 	}
-	tips := slices.DeleteFunc(known, func(e *Entry) bool { return below.has(e.place) })
-	slices.SortFunc(tips, func(a, b *Entry) int { return bytes.Compare(a.own[:], b.own[:]) })
-	return tips
+	list = slices.DeleteFunc(list, func(e *Entry) bool { return below.has(e.place) })
+	slices.SortFunc(list, func(a, b *Entry) int { return bytes.Compare(a.own[:], b.own[:]) })
+	return list
 }
 
 // newestEpoch is what control entries are sealed under (R7).
@@ -421,10 +422,7 @@ func (t *Thread) control(author Local, kind Kind, body any, nowMS int64, cards C
 	if slices.Equal(before, v.list) || v.ranks[person] < RankWriter || v.devices[author.Device.ID()] != person {
 		return out, nil // nothing to do, or a writer's to do before the next entry
 	}
-	more, err := t.mergeEpochs(author, nowMS, cards)
-	if err != nil {
-		return append(out, more...), fmt.Errorf("entry written, but no epoch: %w", err)
-	}
+	more, _ := t.mergeEpochs(author, nowMS, cards) // else the next Append makes it, or says why not
 	return append(out, more...), nil
 }
 
