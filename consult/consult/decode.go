@@ -84,14 +84,14 @@ func Decode(k ledger.Kind, b []byte) (any, error) {
 	return v, nil
 }
 
-func text(s string, limit int) error {
+func needText(s string, limit int) error {
 	if s == "" || len(s) > limit {
 		return ErrText
 	}
 	return nil
 }
 
-func optional(s string, limit int) error {
+func mayText(s string, limit int) error {
 	if len(s) > limit {
 		return ErrText
 	}
@@ -131,7 +131,7 @@ func personsOK(ps []identity.PersonID) error {
 
 func (b *RequestBody) check() error {
 	_, err := DecodeContext(b.Context)
-	return first(text(b.Question, TextMax), when(!priorities.has(uint64(b.Priority)), ErrField),
+	return first(needText(b.Question, TextMax), when(!priorities.has(uint64(b.Priority)), ErrField),
 		when(!consents.has(uint64(b.Consent)), ErrField), when(b.NeededByMS < 0, ErrField), err)
 }
 
@@ -140,29 +140,29 @@ func (b *MessageBody) check() error {
 		return ErrMany
 	}
 	for _, a := range b.Attachments {
-		if err := first(a.Ref.Check(), text(a.Type, NameMax), optional(a.Name, NameMax)); err != nil {
+		if err := first(a.Ref.Check(), needText(a.Type, NameMax), mayText(a.Name, NameMax)); err != nil {
 			return err
 		}
 	}
 	if len(b.Attachments) > 0 {
-		return optional(b.Text, TextMax)
+		return mayText(b.Text, TextMax)
 	}
-	return text(b.Text, TextMax)
+	return needText(b.Text, TextMax)
 }
 
-func (b *EditBody) check() error    { return text(b.Text, TextMax) }
-func (b *RetractBody) check() error { return optional(b.Reason, TextMax) }
+func (b *EditBody) check() error    { return needText(b.Text, TextMax) }
+func (b *RetractBody) check() error { return mayText(b.Reason, TextMax) }
 
 func (b *GrantBody) check() error {
 	return first(when(b.Version == 0, ErrField), when(b.Mode != 1 && b.Mode != 2, ErrField), b.Manifest.Check())
 }
 
 func (b *MarkBody) check() error {
-	return first(text(b.Place.SOPUID, NameMax), when(b.Place.Frame == 0, ErrField), optional(b.Label, TextMax), shapeOK(b.Geometry, b.Values))
+	return first(needText(b.Place.SOPUID, NameMax), when(b.Place.Frame == 0, ErrField), mayText(b.Label, TextMax), shapeOK(b.Geometry, b.Values))
 }
 
 func (b *MarkEditBody) check() error {
-	return first(optional(b.Label, TextMax), shapeOK(b.Geometry, b.Values))
+	return first(mayText(b.Label, TextMax), shapeOK(b.Geometry, b.Values))
 }
 
 func (b *MarkRemoveBody) check() error { return nil }
@@ -206,15 +206,15 @@ func (b *ReportBody) check() error {
 }
 
 func (b *AddendumBody) check() error {
-	return first(when(b.Type != AddendumAddition && b.Type != AddendumCorrection, ErrField), text(b.Text, TextMax))
+	return first(when(b.Type != AddendumAddition && b.Type != AddendumCorrection, ErrField), needText(b.Text, TextMax))
 }
 
 func (b *CriticalBody) check() error {
-	return first(when(b.Category == 0 || b.Category > 3, ErrField), text(b.Text, TextMax), personsOK(b.Who), when(b.DueMS < 0, ErrField))
+	return first(when(b.Category == 0 || b.Category > 3, ErrField), needText(b.Text, TextMax), personsOK(b.Who), when(b.DueMS < 0, ErrField))
 }
 
 func (b *AcknowledgeBody) check() error {
-	return first(text(b.ReadBack, TextMax), text(b.Action, TextMax))
+	return first(needText(b.ReadBack, TextMax), needText(b.Action, TextMax))
 }
 
 func (b *ReceiptBody) check() error {
@@ -233,29 +233,29 @@ func (b *ReceiptBody) check() error {
 }
 
 func (b *DeclineBody) check() error {
-	return first(roundOK(b.Round), when(!declines.has(uint64(b.Reason)), ErrField), optional(b.Text, TextMax))
+	return first(roundOK(b.Round), when(!declines.has(uint64(b.Reason)), ErrField), mayText(b.Text, TextMax))
 }
 
-func (b *AskBody) check() error { return first(personsOK(b.Who), text(b.Text, TextMax)) }
+func (b *AskBody) check() error { return first(personsOK(b.Who), needText(b.Text, TextMax)) }
 
 func (b *HeldBody) check() error {
 	return first(when(b.Version == 0, ErrField), when(b.Verified > b.Present || b.Present > b.Expected, ErrField))
 }
 
-func (b *TakenBody) check() error { return optional(b.Action, TextMax) }
+func (b *TakenBody) check() error { return mayText(b.Action, TextMax) }
 
 func (b *TriageBody) check() error {
-	return first(when(!priorities.has(uint64(b.Priority)), ErrField), text(b.Reason, TextMax))
+	return first(when(!priorities.has(uint64(b.Priority)), ErrField), needText(b.Reason, TextMax))
 }
 
 func (b *AttemptBody) check() error {
-	return first(text(b.Method, NameMax), text(b.Whom, NameMax), text(b.Result, TextMax))
+	return first(needText(b.Method, NameMax), needText(b.Whom, NameMax), needText(b.Result, TextMax))
 }
 
-func (b *WrongPatientBody) check() error { return text(b.Text, TextMax) }
+func (b *WrongPatientBody) check() error { return needText(b.Text, TextMax) }
 
 func (b *OutcomeBody) check() error {
-	return first(text(b.Result, TextMax), when(b.Source == 0 || b.Source > 4, ErrField), dateOK(b.Date))
+	return first(needText(b.Result, TextMax), when(b.Source == 0 || b.Source > 4, ErrField), dateOK(b.Date))
 }
 
 // dateOK wants YYYY-MM-DD in digits, or nothing.
@@ -279,11 +279,11 @@ func (b *ArchivedBody) check() error {
 		return ErrMany
 	}
 	for _, o := range b.Objects {
-		if err := first(text(o.SOPUID, NameMax), text(o.Class, NameMax), when(o.Stored != 1 && o.Stored != 2, ErrField)); err != nil {
+		if err := first(needText(o.SOPUID, NameMax), needText(o.Class, NameMax), when(o.Stored != 1 && o.Stored != 2, ErrField)); err != nil {
 			return err
 		}
 	}
-	return first(text(b.To, NameMax), when(b.Committed != 1 && b.Committed != 2, ErrField))
+	return first(needText(b.To, NameMax), when(b.Committed != 1 && b.Committed != 2, ErrField))
 }
 
 // imageKnown and imageUnknown are the two forms of an ImageCount.

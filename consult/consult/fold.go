@@ -1,8 +1,220 @@
 package consult
 
-import "github.com/curbside-p2p/curbside/protocol/ledger"
+import (
+	"slices"
 
-// Fold returns the case as the entries of a thread say it stands.
-func Fold(t *ledger.Thread) *State {
-	return &State{Case: t.ID(), State: StateDraft}
+	"github.com/curbside-p2p/curbside/protocol/identity"
+	"github.com/curbside-p2p/curbside/protocol/ledger"
+)
+
+// item is one entry with what is known of it.
+type item struct {
+	e         *ledger.Entry
+	force     bool
+	body      any // pointer to its body type; nil if erased or unreadable
+	unknown   bool
+	edited    *item // the acting edit of a message
+	retracted bool
+	rank      ledger.Rank // of its author, as its author knew
+	ranked    bool
 }
+
+// fold is one run of Fold. Its lists hold entries in force whose body can be
+// read, in display order.
+type fold struct {
+	t     *ledger.Thread
+	s     *State
+	h     *history
+	ranks map[identity.PersonID]ledger.Rank // as they are now
+	items []*item                           // every entry
+	byID  map[ledger.EntryID]*item
+	of    map[ledger.Kind][]*item
+
+	request   *item
+	assigns   []*item            // those that count
+	acting    []*item            // the causally maximal of them
+	openers   map[uint64][]*item // of rounds from 2
+	stances   map[identity.PersonID]stance
+	opinions  []*opinion
+	opinionOf map[ledger.EntryID]*opinion
+	priority  Priority
+	locked    bool // by a wrong patient that no new round has settled
+}
+
+// Fold returns the case as the entries of a thread say it stands. It never
+// fails: an entry that cannot be read or must not count is shown without effect.
+func Fold(t *ledger.Thread) *State {
+	entries := t.Entries()
+	f := &fold{
+		t: t, s: &State{Case: t.ID()}, h: newHistory(entries), ranks: t.Members().Ranks,
+		byID: make(map[ledger.EntryID]*item, len(entries)), of: map[ledger.Kind][]*item{}, openers: map[uint64][]*item{}, opinionOf: map[ledger.EntryID]*opinion{},
+	}
+	for _, e := range entries {
+		f.add(e)
+	}
+	f.foldMessages()
+	f.foldRequest()
+	f.foldAssigns()
+	f.foldRounds()
+	f.foldGrants()
+	f.foldReports()
+	f.foldStances()
+	f.foldMarks()
+	f.foldCriticals()
+	f.foldAsks()
+	f.foldWrongPatient()
+	f.foldReceipts()
+	f.foldMembers()
+	f.foldPosts()
+	f.conclude()
+	return f.s
+}
+
+func (f *fold) add(e *ledger.Entry) {
+	it := &item{e: e, force: f.t.InForce(e)}
+	if e.Chain == ledger.Content && e.Body != nil {
+		body, err := Decode(e.Kind, e.Body)
+		it.unknown = err != nil
+		if err == nil {
+			it.body = body
+		}
+	}
+	f.items = append(f.items, it)
+	f.byID[e.ID] = it
+	if it.force && it.body != nil {
+		f.of[e.Kind] = append(f.of[e.Kind], it)
+	}
+}
+
+// rankOf returns the rank that an author had, as far as the author knew. A
+// removal that the entry did not know of is the ledger's to judge.
+func (f *fold) rankOf(it *item) ledger.Rank {
+	if !it.ranked {
+		it.rank, it.ranked = f.t.MembersAt(it.e).Ranks[it.e.Person], true
+	}
+	return it.rank
+}
+
+// each calls fn for the entries of a kind that count, with their body.
+func each[B any](f *fold, k ledger.Kind, fn func(it *item, b *B)) {
+	for _, it := range f.of[k] {
+		if b, ok := it.body.(*B); ok {
+			fn(it, b)
+		}
+	}
+}
+
+// foldMessages finds acting edits and retractions. A retracted message has no
+// acting edit: its texts are to be erased, and who erased them and who did not
+// must see one state.
+func (f *fold) foldMessages() {
+	each(f, ledger.Retract, func(it *item, b *RetractBody) {
+		m := f.byID[b.Message]
+		if m == nil {
+			return
+		}
+		own := m.e.Person == it.e.Person
+		switch m.e.Kind {
+		case ledger.Message:
+			m.retracted = m.retracted || own || f.rankOf(it) >= ledger.RankAdmin
+		case ledger.Ask:
+			m.retracted = m.retracted || own
+		default:
+		}
+	})
+	each(f, ledger.Edit, func(it *item, b *EditBody) {
+		m := f.byID[b.Message]
+		if m != nil && m.e.Kind == ledger.Message && m.e.Person == it.e.Person && !m.retracted {
+			m.edited = it // the last in display order is the highest (lamport, EntryID)
+		}
+	})
+}
+
+// foldRequest takes the latest request by an owner, and the priority: what
+// triage said since, the higher one where two did not know of each other.
+func (f *fold) foldRequest() {
+	var voices []*item
+	each(f, ledger.Request, func(it *item, b *RequestBody) {
+		if f.rankOf(it) == ledger.RankFounder {
+			f.request = it
+		}
+	})
+	if f.request == nil {
+		return
+	}
+	b := f.request.body.(*RequestBody)
+	ctx, err := DecodeContext(b.Context)
+	if err != nil { // checked with the body
+		ctx = Context{}
+	}
+	e := f.request.e
+	f.s.Request = &Request{
+		Entry: e.ID, Author: e.Person, TimeMS: e.ClaimedMS, Question: b.Question, Priority: b.Priority, Consent: b.Consent, Context: ctx,
+	}
+	f.s.Title, f.s.NeededByMS = title(b.Question), b.NeededByMS
+	each(f, ledger.Triage, func(it *item, _ *TriageBody) {
+		if f.rankOf(it) >= ledger.RankAdmin {
+			voices = append(voices, it)
+		}
+	})
+	voices = append(voices, f.request)
+	slices.SortFunc(voices, inDisplayOrder)
+	for _, it := range f.h.maximal(voices) {
+		switch b := it.body.(type) {
+		case *RequestBody:
+			f.priority = max(f.priority, b.Priority)
+		case *TriageBody:
+			f.priority = max(f.priority, b.Priority)
+		}
+	}
+	f.s.Priority = f.priority.String()
+}
+
+// foldGrants takes, per lineage, the versions by the author of its first grant.
+// An owner's grant comes before those of others, so that no writer takes a
+// lineage over by a grant that pretends to have seen less.
+func (f *fold) foldGrants() {
+	owner := map[[16]byte]*item{}
+	each(f, ledger.Grant, func(it *item, b *GrantBody) {
+		has := owner[b.Lineage]
+		if has == nil || f.rankOf(has) < ledger.RankFounder && f.rankOf(it) == ledger.RankFounder {
+			owner[b.Lineage] = it
+		}
+	})
+	newest, at := map[[16]byte]*item{}, map[[16]byte]int{}
+	each(f, ledger.Grant, func(it *item, b *GrantBody) {
+		if owner[b.Lineage].e.Person != it.e.Person {
+			return
+		}
+		g := f.grant(it, b)
+		f.s.AllGrants = append(f.s.AllGrants, g)
+		has := newest[b.Lineage]
+		switch {
+		case has == nil:
+			at[b.Lineage] = len(f.s.Grants)
+			f.s.Grants = append(f.s.Grants, g)
+		case has.body.(*GrantBody).Version > b.Version:
+			return
+		default:
+			f.s.Grants[at[b.Lineage]] = g
+		}
+		newest[b.Lineage] = it
+	})
+}
+
+func (f *fold) grant(it *item, b *GrantBody) Grant {
+	g := Grant{
+		Lineage: b.Lineage, Entry: it.e.ID, Version: b.Version, Manifest: b.Manifest, Mode: b.Mode,
+		Series: b.Counts.Series, Instances: b.Counts.Instances, Bytes: b.Counts.Bytes, Author: it.e.Person,
+	}
+	if f.s.Request != nil {
+		g.Prior = slices.Contains(f.s.Request.Context.Priors, b.Lineage)
+	}
+	each(f, ledger.WrongPatient, func(_ *item, w *WrongPatientBody) {
+		g.Quarantined = g.Quarantined || w.Lineage == b.Lineage
+	})
+	return g
+}
+
+// inDisplayOrder compares by (lamport, EntryID).
+func inDisplayOrder(a, b *item) int { return compareEntries(a.e, b.e) }

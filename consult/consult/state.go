@@ -133,7 +133,7 @@ type Mark struct {
 	Place       Place
 	Geometry    *Geometry // nil if it cannot be read
 	Label       string
-	Values      *Values
+	Values      Values
 	DerivedFrom *ledger.EntryID
 	Edits       []ledger.EntryID // the acting ones; several are concurrent
 	Removed     bool

@@ -1,0 +1,207 @@
+package consult
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/curbside-p2p/curbside/consult/report"
+	"github.com/curbside-p2p/curbside/protocol/blob"
+	"github.com/curbside-p2p/curbside/protocol/identity"
+	"github.com/curbside-p2p/curbside/protocol/ledger"
+	"github.com/curbside-p2p/curbside/protocol/seal"
+	"github.com/curbside-p2p/curbside/protocol/wire"
+)
+
+// world is a case with one replica per member, levelled when a test says so.
+type world struct {
+	testing.TB
+	cards map[identity.DeviceID]*identity.Card
+	seed  int
+	nowMS int64
+	id    ledger.ThreadID
+	all   []*actor
+}
+
+// actor is a person with one device and a replica.
+type actor struct {
+	w     *world
+	name  string
+	root  *identity.Root
+	local ledger.Local
+	cert  []byte
+	t     *ledger.Thread
+}
+
+func (w *world) Card(id identity.DeviceID) *identity.Card { return w.cards[id] }
+
+func (w *world) fresh() wire.Secret {
+	w.seed++
+	return wire.Hash("test/seed", []byte(fmt.Sprint(w.seed)))
+}
+
+func (w *world) tick() int64 { w.nowMS += 1000; return w.nowMS }
+
+func (w *world) must(err error) {
+	w.Helper()
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+func (w *world) person(name string) *actor {
+	a := &actor{w: w, name: name, root: identity.RootFromSeed(w.fresh())}
+	d := identity.NewDevice(a.root.ID(), w.fresh())
+	a.local = ledger.Local{Device: d, KEMs: []*seal.KEM{seal.KEMFromSeed(w.fresh())}}
+	cert, err := a.root.CertifyDevice(d.Public(), "", 1, nil, 1)
+	w.must(err)
+	a.cert = cert
+	w.cards[d.ID()] = &identity.Card{Version: 1, Device: d.ID(), Number: 1, KEM: a.local.KEMs[0].Public()}
+	return a
+}
+
+func (a *actor) id() identity.PersonID { return a.root.ID() }
+
+// newWorld starts a case of anna's with ben and cleo as consultants, dora as
+// coordinator and otto as observer. Nothing is asked yet.
+func newWorld(tb testing.TB) (w *world, anna, ben, cleo, dora, otto *actor) {
+	tb.Helper()
+	w = &world{TB: tb, cards: map[identity.DeviceID]*identity.Card{}, nowMS: 1_700_000_000_000}
+	anna, ben, cleo, dora, otto = w.person("anna"), w.person("ben"), w.person("cleo"), w.person("dora"), w.person("otto")
+	t, _, err := ledger.Found(anna.local, []identity.Person{anna.root.Person()}, [][]byte{anna.cert}, w.tick(), w)
+	w.must(err)
+	anna.t, w.id, w.all = t, t.ID(), []*actor{anna}
+	anna.invite(dora, ledger.RankAdmin)
+	anna.invite(ben, ledger.RankWriter)
+	anna.invite(cleo, ledger.RankWriter)
+	anna.invite(otto, ledger.RankReader)
+	w.level()
+	return w, anna, ben, cleo, dora, otto
+}
+
+// asked is newWorld with a request, a grant and ben and cleo assigned.
+func asked(tb testing.TB) (w *world, anna, ben, cleo, dora, otto *actor) {
+	tb.Helper()
+	w, anna, ben, cleo, dora, otto = newWorld(tb)
+	anna.post(ledger.Request, RequestBody{Question: "Is the nodule new?", Priority: PriorityRoutine, Consent: ConsentTreatment})
+	anna.post(ledger.Grant, grantBody(1, 1))
+	anna.post(ledger.Assign, AssignBody{Persons: []identity.PersonID{ben.id(), cleo.id()}})
+	w.level()
+	return w, anna, ben, cleo, dora, otto
+}
+
+func grantBody(lineage byte, version uint64) GrantBody {
+	return GrantBody{
+		Lineage: [16]byte{lineage}, Version: version, Mode: 1, Counts: Counts{Series: 1, Instances: 60, Bytes: 1 << 20},
+		Manifest: blob.Ref{ID: blob.ID{lineage, byte(version)}, Len: 100},
+	}
+}
+
+func (a *actor) invite(b *actor, rank ledger.Rank) {
+	a.w.Helper()
+	body := ledger.RoleBody{Person: b.id(), Rank: rank}
+	if !slices.Contains(a.w.all, b) {
+		p := b.root.Person()
+		body.Record, body.Certs = &p, []wire.Raw{b.cert}
+		b.t = ledger.NewThread(a.w.id)
+		a.w.all = append(a.w.all, b)
+	}
+	_, err := a.t.Role(a.local, body, a.w.tick(), a.w)
+	a.w.must(err)
+}
+
+// post writes an entry on the author's own replica, whatever Authorize says.
+func (a *actor) post(kind ledger.Kind, body any) ledger.EntryID {
+	a.w.Helper()
+	items, err := a.t.Append(a.local, kind, body, a.w.tick(), a.w)
+	a.w.must(err)
+	return items[len(items)-1].Entry
+}
+
+// fold is how the case stands on the actor's replica.
+func (a *actor) fold() *State { return Fold(a.t) }
+
+// may asks Authorize.
+func (a *actor) may(kind ledger.Kind, body any) error {
+	return Authorize(a.fold(), a.id(), kind, body)
+}
+
+// level exchanges between some actors, all if none is named, until they agree.
+func (w *world) level(some ...*actor) {
+	w.Helper()
+	if len(some) == 0 {
+		some = w.all
+	}
+	for range 4 {
+		for i, a := range some {
+			for _, b := range some[i+1:] {
+				w.give(a, b)
+				w.give(b, a)
+			}
+		}
+	}
+}
+
+func (w *world) give(a, b *actor) {
+	w.Helper()
+	rows := b.t.Rows()
+	for _, it := range a.t.Missing(rows) {
+		_, err := b.t.Receive(it.Sealed, []ledger.Local{b.local})
+		w.must(err)
+	}
+}
+
+// sign makes a report over all grants that the actor knows.
+func (a *actor) sign(status uint64, text string, supersedes ...ledger.EntryID) *ReportBody {
+	a.w.Helper()
+	s := a.fold()
+	d := &report.Document{
+		Format: report.Format, Text: text, Status: status, Case: a.w.id, Round: max(s.Round, 1), Name: a.name, Author: a.id(), SignedMS: a.w.nowMS,
+	}
+	for _, g := range s.Grants {
+		n := g.Instances
+		d.Images = append(d.Images, report.Image{Manifest: g.Manifest.ID, Version: g.Version, Listed: n, Seen: n, Expected: &n})
+	}
+	b, err := NewReport(d, supersedes, nil)
+	a.w.must(err)
+	return b
+}
+
+func (a *actor) final(text string, supersedes ...ledger.EntryID) ledger.EntryID {
+	a.w.Helper()
+	return a.post(ledger.Report, a.sign(report.Final, text, supersedes...))
+}
+
+func (a *actor) opine(text string) ledger.EntryID {
+	a.w.Helper()
+	return a.post(ledger.Report, a.sign(report.Preliminary, text))
+}
+
+func (a *actor) stage(round uint64, s Stage) ledger.EntryID {
+	a.w.Helper()
+	return a.post(ledger.Status, StatusBody{Round: round, Stage: s})
+}
+
+func (a *actor) receipt(typ uint64) bool {
+	a.w.Helper()
+	b, ok := NewReceipt(a.fold(), a.t, a.local.Device.ID(), typ)
+	if ok {
+		a.post(ledger.Receipt, b)
+	}
+	return ok
+}
+
+// want levels, and compares state and flags on every replica.
+func (w *world) want(state string, flags ...string) {
+	w.Helper()
+	w.level()
+	first := w.all[0].fold()
+	if first.State != state || !slices.Equal(first.Flags, flags) {
+		w.Fatalf("state %s %v, want %s %v", first.State, first.Flags, state, flags)
+	}
+	for _, a := range w.all[1:] {
+		if s := a.fold(); s.Hash() != first.Hash() || s.State != first.State {
+			w.Fatalf("%s sees %s, anna %s", a.name, s.State, first.State)
+		}
+	}
+}

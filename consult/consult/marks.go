@@ -1,0 +1,161 @@
+package consult
+
+import (
+	"github.com/curbside-p2p/curbside/protocol/identity"
+	"github.com/curbside-p2p/curbside/protocol/ledger"
+	"slices"
+)
+
+// foldMarks lists annotations in their acting form. Edits and removals count
+// from the mark's author only; removal wins; edits that did not know of each
+// other are both named, the highest (lamport, EntryID) shows.
+func (f *fold) foldMarks() {
+	edits, removed := map[ledger.EntryID][]*item{}, map[ledger.EntryID]bool{}
+	owns := func(it *item, id ledger.EntryID) bool {
+		m := f.byID[id]
+		return m != nil && m.e.Kind == ledger.Mark && m.e.Person == it.e.Person
+	}
+	each(f, ledger.MarkEdit, func(it *item, b *MarkEditBody) {
+		if owns(it, b.Mark) {
+			edits[b.Mark] = append(edits[b.Mark], it)
+		}
+	})
+	each(f, ledger.MarkRemove, func(it *item, b *MarkRemoveBody) {
+		removed[b.Mark] = removed[b.Mark] || owns(it, b.Mark)
+	})
+	each(f, ledger.Mark, func(it *item, b *MarkBody) {
+		m := Mark{Entry: it.e.ID, Author: it.e.Person, Place: b.Place, DerivedFrom: b.DerivedFrom, Removed: removed[it.e.ID]}
+		geometry, values := b.Geometry, b.Values
+		m.Label = b.Label
+		for _, x := range f.h.maximal(edits[it.e.ID]) {
+			e := x.body.(*MarkEditBody)
+			m.Edits = append(m.Edits, x.e.ID)
+			geometry, values, m.Label = e.Geometry, e.Values, e.Label
+		}
+		m.Geometry, m.Values = readable(DecodeGeometry(geometry)), readable(DecodeValues(values))
+		f.s.Marks = append(f.s.Marks, m)
+	})
+}
+
+// readable drops what a later version may read.
+func readable[T any](v T, err error) T {
+	if err != nil {
+		var none T
+		return none
+	}
+	return v
+}
+
+// anchor returns where a mark lies, its frame counted from 0.
+func (m *Mark) anchor() *Anchor {
+	a := &Anchor{Lineage: m.Place.Lineage, SOPUID: m.Place.SOPUID, Points: [][2]float64{}}
+	if m.Place.Frame > 0 && m.Place.Frame <= framesMax {
+		a.Frame = int(m.Place.Frame - 1)
+	}
+	if m.Geometry != nil {
+		a.Points = m.Geometry.Pixels()
+	}
+	return a
+}
+
+// framesMax is DICOM's: Number of Frames is an IS, PS3.5 §6.2.
+const framesMax = 1<<31 - 1
+
+// foldCriticals lists critical findings. One is closed by an acknowledgement
+// by a person it names, or by an owner if it names nobody.
+func (f *fold) foldCriticals() {
+	at := map[ledger.EntryID]int{}
+	each(f, ledger.Critical, func(it *item, b *CriticalBody) {
+		at[it.e.ID] = len(f.s.Criticals)
+		f.s.Criticals = append(f.s.Criticals, Critical{
+			Entry: it.e.ID, Of: b.Of, Author: it.e.Person, Category: b.Category, Text: b.Text, Who: b.Who, DueMS: b.DueMS, TimeMS: it.e.ClaimedMS,
+		})
+	})
+	each(f, ledger.Acknowledge, func(it *item, b *AcknowledgeBody) {
+		i, ok := at[b.Critical]
+		if !ok || f.s.Criticals[i].AcknowledgedBy != nil {
+			return
+		}
+		if c := &f.s.Criticals[i]; mayAnswer(c.Who, it.e.Person, f.rankOf(it)) {
+			c.AcknowledgedBy = &it.e.ID
+		}
+	})
+	each(f, ledger.Attempt, func(it *item, b *AttemptBody) {
+		if i, ok := at[b.Critical]; ok {
+			f.s.Criticals[i].Attempts = append(f.s.Criticals[i].Attempts, it.e.ID)
+		}
+	})
+}
+
+// mayAnswer reports whether a person is among those named, or an owner where
+// nobody is.
+func mayAnswer(who []identity.PersonID, p identity.PersonID, rank ledger.Rank) bool {
+	if len(who) == 0 {
+		return rank == ledger.RankFounder
+	}
+	return slices.Contains(who, p)
+}
+
+// OpenCriticals returns the critical findings that nobody has acknowledged.
+func (s *State) OpenCriticals() []Critical {
+	var out []Critical
+	for _, c := range s.Criticals {
+		if c.AcknowledgedBy == nil {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// foldAsks lists questions back. A message that replies by one of those asked,
+// or by an owner, answers one; its author takes it back with a retraction.
+func (f *fold) foldAsks() {
+	answered := map[ledger.EntryID]bool{}
+	each(f, ledger.Message, func(it *item, b *MessageBody) {
+		if b.ReplyTo == nil || it.retracted {
+			return
+		}
+		ask := f.byID[*b.ReplyTo]
+		if ask == nil {
+			return
+		}
+		if a, ok := ask.body.(*AskBody); ok && (f.rankOf(it) == ledger.RankFounder || slices.Contains(a.Who, it.e.Person)) {
+			answered[ask.e.ID] = true
+		}
+	})
+	each(f, ledger.Ask, func(it *item, b *AskBody) {
+		f.s.Asks = append(f.s.Asks, Ask{
+			Entry: it.e.ID, Author: it.e.Person, Who: b.Who, Text: b.Text, Open: !answered[it.e.ID] && !it.retracted,
+		})
+	})
+	each(f, ledger.Outcome, func(it *item, _ *OutcomeBody) { f.s.Outcomes = append(f.s.Outcomes, it.e.ID) })
+}
+
+// asking reports whether an open ask by an assignee holds the case up: one that
+// no later preliminary report went past.
+func (f *fold) asking() bool {
+	for _, a := range f.s.Asks {
+		it := f.byID[a.Entry]
+		past := func(o *opinion) bool { return f.h.precedes(it, o.it) }
+		if a.Open && f.wasAssigned(it) && f.roundKnown(it, f.s.Round) && !slices.ContainsFunc(f.ofType(ReportOpinion), past) {
+			return true
+		}
+	}
+	return false
+}
+
+// foldWrongPatient locks the case until an owner, knowing of it, grants another
+// study and an owner or coordinator opens a new round.
+func (f *fold) foldWrongPatient() {
+	each(f, ledger.WrongPatient, func(it *item, w *WrongPatientBody) {
+		after := func(x *item) bool { return f.h.precedes(it, x) }
+		granted := slices.ContainsFunc(f.of[ledger.Grant], func(g *item) bool {
+			return after(g) && f.rankOf(g) == ledger.RankFounder && g.body.(*GrantBody).Lineage != w.Lineage
+		})
+		reopened := false
+		for _, os := range f.openers {
+			reopened = reopened || slices.ContainsFunc(os, after)
+		}
+		f.locked = f.locked || !granted || !reopened
+	})
+}
