@@ -1,8 +1,11 @@
 package codec
 
 import (
+	"bytes"
+	"compress/flate"
 	"errors"
 	"fmt"
+	"io"
 )
 
 // FrameDesc is what the head says about the frames of an instance.
@@ -74,6 +77,10 @@ func Decode(d FrameDesc, data []byte) (*Native, error) {
 		return decodeRLE(d, data)
 	case JPEGBaseline:
 		return decodeJPEG(d, data)
+	case JPEGLossless, JPEGLosslessSV1:
+		return decodeJPEGLossless(d, data)
+	case DeflatedFrame:
+		return decodeDeflated(d, data)
 	}
 	return nil, unsupported(d.Syntax)
 }
@@ -131,6 +138,20 @@ func decodeNative(d FrameDesc, data []byte) (*Native, error) {
 		data = interleave(data, d.Samples, width)
 	}
 	return d.frame(data), nil
+}
+
+// decodeDeflated inflates one frame of native cells (PS3.5 §A.4.13).
+func decodeDeflated(d FrameDesc, data []byte) (*Native, error) {
+	n := (d.cells()*d.BitsAllocated + 7) / 8
+	// RFC 1951 cannot exceed 1,032 : 1.
+	if len(data)*1032 < n {
+		return nil, damaged("deflated frame is short")
+	}
+	raw := make([]byte, n)
+	if _, err := io.ReadFull(flate.NewReader(bytes.NewReader(data)), raw); err != nil {
+		return nil, damaged("deflated frame")
+	}
+	return decodeNative(d, raw)
 }
 
 // decodeBits gives one byte to each bit, least significant first (PS3.5 §8.1.1).

@@ -12,6 +12,10 @@ const (
 	JPEGBaseline = "1.2.840.10008.1.2.4.50"
 	JPEGExtended = "1.2.840.10008.1.2.4.51"
 	RLE          = "1.2.840.10008.1.2.5"
+	// JPEGLossless allows any predictor, JPEGLosslessSV1 the first alone.
+	JPEGLossless    = "1.2.840.10008.1.2.4.57"
+	JPEGLosslessSV1 = "1.2.840.10008.1.2.4.70"
+	DeflatedFrame   = "1.2.840.10008.1.2.8.1"
 )
 
 const syntaxRoot = "1.2.840.10008.1.2."
@@ -92,7 +96,7 @@ func video(uid string) bool {
 // Displayable reports whether Decode knows the syntax.
 func Displayable(uid string) bool {
 	switch uid {
-	case ImplicitLE, ExplicitLE, ExplicitBE, Deflated, Uncompressed, JPEGBaseline, RLE:
+	case ImplicitLE, ExplicitLE, ExplicitBE, Deflated, Uncompressed, JPEGBaseline, RLE, JPEGLossless, JPEGLosslessSV1, DeflatedFrame:
 		return true
 	}
 	return false
