@@ -66,6 +66,7 @@ func (n *Node) supervise(ctx context.Context, h host.Host) {
 	defer closeService()
 	start := func() {
 		closeService()
+		n.lanState("only loopback is listened on")
 		if !n.cfg.MDNS || !slices.ContainsFunc(h.Network().ListenAddresses(), func(a ma.Multiaddr) bool { return !manet.IsIPLoopback(a) }) {
 			return
 		}
@@ -73,8 +74,10 @@ func (n *Node) supervise(ctx context.Context, h host.Host) {
 		if err := s.Start(); err != nil {
 			n.log.DebugContext(ctx, "mdns not started", attrError(err))
 			_ = s.Close()
+			n.lanState("no network interface carries multicast")
 			return
 		}
+		n.lanState("")
 		service = s
 	}
 	before := networks()
@@ -104,6 +107,12 @@ func (n *Node) supervise(ctx context.Context, h host.Host) {
 			n.kickAll()
 		}
 	}
+}
+
+func (n *Node) lanState(s string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.lan = s
 }
 
 // dropStale closes connections from addresses this host no longer has: nothing comes

@@ -75,6 +75,7 @@ type Node struct {
 	unproven map[peer.ID]int      // inward streams
 	joining  map[peer.ID]int      // Joins under way
 	keepers  map[peer.ID]*keeper
+	lan      string         // why mDNS does not run
 	lanDials chan struct{}  // bounds dials to strangers on the LAN
 	work     sync.WaitGroup // sessions and keepers
 }

@@ -243,6 +243,11 @@ func TestJoin(t *testing.T) {
 	t.Parallel()
 	a, b := start(t, nil), start(t, nil)
 	a.local.Invites["please"] = "welcome"
+	for _, f := range append(a.Checks(), SystemChecks()...) {
+		if !f.OK || f.Detail == "" {
+			t.Errorf("check: %+v", f)
+		}
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	nobody := identity.PeerAddrs{PeerID: identity.PeerID(mustPeer(t)), Addrs: []string{"/ip4/127.0.0.1/tcp/1"}}

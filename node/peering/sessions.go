@@ -101,7 +101,8 @@ func (n *Node) run(ctx context.Context, st network.Stream, initiator bool) error
 	s.exchange = exchange.New(exchange.Config{
 		Initiator: initiator, Self: identity.PeerID(n.id), Peer: identity.PeerID(s.peer),
 		Local: n.cfg.Local, Clock: clock{}, Software: n.cfg.Software,
-		Proven: func(p exchange.Peer, text [32]byte) error { return n.prove(s, text) },
+		Proven:  func(_ exchange.Peer, text [32]byte) error { return n.prove(s, text) },
+		Stalled: n.Wanted,
 	})
 	n.mu.Lock()
 	n.sessions[s] = struct{}{}

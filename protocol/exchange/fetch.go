@@ -78,6 +78,7 @@ func (s *Session) askFor(peer Peer, ask Ask) []Want {
 	if ask.Count <= 0 || ask.Bytes <= 0 {
 		return nil
 	}
+	ask.Now = s.cfg.Clock.Now()
 	got := s.cfg.Local.Wants(peer, ask)
 	good := got[:0:0]
 	var bad []Want

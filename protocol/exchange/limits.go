@@ -19,6 +19,8 @@ const (
 	strangerThreads = 16
 	// silentTime is how long a peer may owe something and send nothing.
 	silentTime = 60 * time.Second
+	// stallTime is how long it may do so before others are asked (NETWORK §9).
+	stallTime = 3 * time.Second
 	// endTime is how long an end may take to write.
 	endTime = time.Second
 

@@ -67,7 +67,8 @@ type Local interface {
 	// bounds of Ask, and counts them as in flight until Store or Dropped.
 	Wants(Peer, Ask) []Want
 	// Store takes a range that verified against Want.Blob, with the hashes of
-	// its leaves. It may return before the data is durable; it must not keep
+	// its leaves; where a source stalled, one that was stored already may come
+	// again. It may return before the data is durable; it must not keep
 	// data. An error ends the session.
 	Store(p Peer, w Want, data []byte, leaves [][32]byte) error
 	// Dropped takes back wants that will not be answered.
@@ -94,6 +95,7 @@ type Ask struct {
 	Count    int // at most so many wants
 	Bytes    int // stop after the want that reaches so many sealed bytes
 	Leaves   int // at most so many leaves a want, 1 to 16
+	Now      time.Time
 }
 
 // Want is a leaf range of one blob.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/curbside-p2p/curbside/protocol/blob"
 	"github.com/curbside-p2p/curbside/protocol/identity"
@@ -40,10 +41,18 @@ type planned struct {
 	seq     uint64
 	threads []ledger.ThreadID
 	state   []leafState
-	next    int  // no leaf before it is missing
-	open    int  // leaves not stored yet
+	next    int // no leaf before it is missing
+	open    int // leaves not stored yet
+	asks    []asked
 	gone    bool // done, or moved to another priority
 	absent  map[identity.PeerID]Reason
+}
+
+// asked is a range under way.
+type asked struct {
+	first, n int
+	peer     identity.PeerID
+	at       time.Time
 }
 
 type leafState uint8
@@ -159,6 +168,7 @@ func (p *Plan) Wants(peer Peer, may func(ledger.ThreadID) bool, ask Ask) []Want 
 				if !ok {
 					break
 				}
+				it.asks = append(it.asks, asked{w.First, w.N, peer.ID, ask.Now})
 				out = append(out, w)
 				bytes += w.cost()
 			}
@@ -167,7 +177,52 @@ func (p *Plan) Wants(peer Peer, may func(ledger.ThreadID) bool, ask Ask) []Want 
 			}
 		}
 	}
+	if len(out) == 0 {
+		out = p.late(peer, may, ask)
+	}
 	return out
+}
+
+// late gives ranges that were asked of other peers a while ago and did not come: a
+// source that stalls must not hold up the end of a study.
+func (p *Plan) late(peer Peer, may func(ledger.ThreadID) bool, ask Ask) []Want {
+	var out []Want
+	bytes := 0
+	for pr := 0; pr <= min(ask.Priority, priorities-1); pr++ {
+		for _, it := range p.order[pr] {
+			if it.gone || it.absent[peer.ID] != 0 || !it.stale(peer.ID, ask.Now) || !slices.ContainsFunc(it.threads, may) {
+				continue
+			}
+			for _, a := range it.asks {
+				if len(out) >= ask.Count || bytes >= ask.Bytes {
+					return out
+				}
+				if ask.Now.Sub(a.at) < stallTime || it.asking(peer.ID, a.first) {
+					continue
+				}
+				w := Want{Blob: it.Blob, Length: it.Length, First: a.first, N: a.n, Priority: it.Priority}
+				it.asks = append(it.asks, asked{w.First, w.N, peer.ID, ask.Now})
+				out = append(out, w)
+				bytes += w.cost()
+			}
+		}
+	}
+	return out
+}
+
+// stale says whether something asked of others is late.
+func (it *planned) stale(self identity.PeerID, now time.Time) bool {
+	return slices.ContainsFunc(it.asks, func(a asked) bool { return a.peer != self && now.Sub(a.at) >= stallTime })
+}
+
+// asking says whether a range that starts there is under way from a peer.
+func (it *planned) asking(peer identity.PeerID, first int) bool {
+	return slices.ContainsFunc(it.asks, func(a asked) bool { return a.peer == peer && a.first == first })
+}
+
+// asksFor says whether a leaf is under way from anybody.
+func (it *planned) asksFor(leaf int) bool {
+	return slices.ContainsFunc(it.asks, func(a asked) bool { return a.first <= leaf && leaf < a.first+a.n })
 }
 
 // sort puts the lists in order and now and then leaves out what is done.
@@ -208,6 +263,7 @@ func (p *Plan) Stored(w Want) (whole bool) {
 	if !ok || it.Length != w.Length {
 		return false
 	}
+	it.asks = slices.DeleteFunc(it.asks, func(a asked) bool { return a.first >= w.First && a.first+a.n <= w.First+w.N })
 	for i := w.First; i < w.First+w.N && i < len(it.state); i++ {
 		if it.state[i] != leafStored {
 			it.state[i] = leafStored
@@ -231,8 +287,9 @@ func (p *Plan) Dropped(peer Peer, wants []Want, why Reason) {
 		if !ok || it.Length != w.Length {
 			continue
 		}
+		it.asks = slices.DeleteFunc(it.asks, func(a asked) bool { return a.peer == peer.ID && a.first == w.First && a.n == w.N })
 		for i := w.First; i < w.First+w.N && i < len(it.state); i++ {
-			if it.state[i] == leafAsked {
+			if it.state[i] == leafAsked && !it.asksFor(i) {
 				it.state[i] = leafMissing
 				it.next = min(it.next, i)
 			}

@@ -27,6 +27,9 @@ type Config struct {
 	// anything is served, with the hash T of the session that both sides know.
 	// An error ends the session: peering drops duplicates so.
 	Proven func(p Peer, transcript [32]byte) error
+	// Stalled, if given, is called now and then while the peer owes ranges and
+	// sends nothing: others may be asked for them, if somebody calls Wanted.
+	Stalled func()
 }
 
 // Session is one conversation with one peer. Six goroutines share it while Run
@@ -394,7 +397,7 @@ func (s *Session) watch() {
 		return
 	}
 	s.heardAt.CompareAndSwap(0, s.cfg.Clock.Now().UnixNano())
-	s.after(silentTime/4, s.checkSilence)
+	s.after(stallTime, s.checkSilence)
 }
 
 func (s *Session) checkSilence() {
@@ -408,6 +411,9 @@ func (s *Session) checkSilence() {
 	case open > 0 && now-s.heardAt.Load() > int64(silentTime):
 		s.quit(fmt.Errorf("%w: wants unanswered", ErrSilent))
 		return
+	}
+	if open > 0 && now-s.heardAt.Load() >= int64(stallTime) && s.cfg.Stalled != nil {
+		s.cfg.Stalled()
 	}
 	s.watched.Store(false)
 	if open > 0 || begun != 0 || !s.out.idle() {

@@ -29,6 +29,7 @@ type link struct {
 	errA, errB error
 	done       sync.WaitGroup
 	ended      chan struct{}
+	stalled    atomic.Pointer[exchange.Session] // to wake when b finds its peer stalled
 }
 
 // cutter is a stream that breaks after so many bytes written.
@@ -76,10 +77,29 @@ func connectTo(tb testing.TB, la, lb exchange.Local, cut int64, made func(sa, sb
 // runLink runs a session on each end.
 func runLink(tb testing.TB, la, lb exchange.Local, sa, sb io.ReadWriteCloser, made func(sa, sb *exchange.Session)) *link {
 	tb.Helper()
+	return runNamed(tb, peerA, la, lb, sa, sb, made)
+}
+
+// connectAs is connect for a side a of that PeerID.
+func connectAs(tb testing.TB, name identity.PeerID, la, lb *exchangetest.Local) *link {
+	tb.Helper()
+	ca, cb := net.Pipe()
+	return runNamed(tb, name, la, lb, ca, cb, func(*exchange.Session, *exchange.Session) {})
+}
+
+func runNamed(tb testing.TB, name identity.PeerID, la, lb exchange.Local, sa, sb io.ReadWriteCloser, made func(sa, sb *exchange.Session)) *link {
+	tb.Helper()
 	l := &link{ended: make(chan struct{})}
 	l.ctx, l.cancel = context.WithCancel(tb.Context())
-	l.a = exchange.New(exchange.Config{Initiator: true, Self: peerA, Peer: peerB, Local: la, Clock: exchangetest.Clock{}, Software: "test"})
-	l.b = exchange.New(exchange.Config{Self: peerB, Peer: peerA, Local: lb, Clock: exchangetest.Clock{}, Software: "test"})
+	l.a = exchange.New(exchange.Config{Initiator: true, Self: name, Peer: peerB, Local: la, Clock: exchangetest.Clock{}, Software: "test"})
+	l.b = exchange.New(exchange.Config{
+		Self: peerB, Peer: name, Local: lb, Clock: exchangetest.Clock{}, Software: "test",
+		Stalled: func() {
+			if s := l.stalled.Load(); s != nil {
+				s.Wanted()
+			}
+		},
+	})
 	made(l.a, l.b)
 	l.done.Go(func() { l.errA = l.a.Run(l.ctx, sa) })
 	l.done.Go(func() { l.errB = l.b.Run(l.ctx, sb) })
