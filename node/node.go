@@ -14,13 +14,25 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/curbside-p2p/curbside/node/control"
+	"github.com/curbside-p2p/curbside/node/desk"
+	"github.com/curbside-p2p/curbside/node/peering"
+	"github.com/curbside-p2p/curbside/storage"
 )
 
 // ErrNoPerson says that the home has no person yet: curbside init makes one.
 var ErrNoPerson = errors.New("no person here yet")
+
+// drainTime is how long requests under way may take once the node stops.
+const drainTime = 2 * time.Second
 
 // Config is what a node is made of.
 type Config struct {
@@ -36,14 +48,60 @@ type Config struct {
 	Version    string
 	Log        *slog.Logger
 	Now        func() time.Time // time.Now if nil
+	// PassphraseKiB is the cost of new passphrases, 0 for the default; tests lower it.
+	PassphraseKiB uint32
 }
 
 // Node is an open data directory with everything that works on it.
-type Node struct{ handler http.Handler }
+type Node struct {
+	cfg     Config
+	dir     *storage.Dir
+	desk    *desk.Desk
+	handler http.Handler
+}
 
-// Open opens a node. A home without a person opens too: only person/add works there.
+// Open opens a node. A home without a person opens too: only person/add works there. A vault that
+// wants a passphrase and gets none is a control.Error with code Locked.
 func Open(ctx context.Context, cfg Config) (*Node, error) {
-	return &Node{handler: http.NotFoundHandler()}, ctx.Err()
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	dir, err := storage.Open(cfg.Home)
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{cfg: cfg, dir: dir}
+	n.desk, err = desk.Open(ctx, desk.Config{
+		Dir: dir, Passphrase: cfg.Passphrase, Now: cfg.Now, Log: cfg.Log,
+		Setting: n.setting, PassphraseKiB: cfg.PassphraseKiB,
+	})
+	if err != nil {
+		return nil, errors.Join(err, dir.Close())
+	}
+	mux := http.NewServeMux()
+	n.desk.Register(mux)
+	control.ConfigGet.Handle(mux, n.configGet)
+	control.ConfigSet.Handle(mux, n.configSet)
+	control.Doctor.Handle(mux, n.doctor)
+	n.handler = mux
+	return n, nil
+}
+
+// setting reads one setting of the file as text; what cannot be read has its default.
+func (n *Node) setting(key string) string {
+	s, err := LoadConfig(n.cfg.Home)
+	if err != nil {
+		return ""
+	}
+	v, err := s.Get(key)
+	if err != nil {
+		return ""
+	}
+	text, _ := v.(string)
+	return text
 }
 
 // Handler is the local front door.
@@ -51,7 +109,89 @@ func (n *Node) Handler() http.Handler { return n.handler }
 
 // Run serves the network and the control socket and calls ready once both accept. It returns
 // when ctx ends.
-func (n *Node) Run(ctx context.Context, ready func()) error { ready(); <-ctx.Done(); return nil }
+func (n *Node) Run(ctx context.Context, ready func()) error {
+	var keyErr error
+	key, err := n.dir.NodeKey(func() []byte {
+		var k []byte
+		k, keyErr = peering.NewKey()
+		return k
+	})
+	if err = errors.Join(keyErr, err); err != nil {
+		return fmt.Errorf("read node key: %w", err)
+	}
+	network, err := peering.New(peering.Config{
+		Key: key, Listen: n.cfg.Listen, LANOnly: n.cfg.LANOnly, MDNS: !n.cfg.NoMDNS,
+		NoDHT: n.cfg.NoDHT, Bootstrap: n.cfg.Bootstrap, Relays: n.cfg.Relays, Software: "curbside/" + n.cfg.Version,
+		Local: n.desk, Targets: n.desk.Targets, Session: n.desk.Session, Log: n.cfg.Log,
+	})
+	if err != nil {
+		return fmt.Errorf("open network: %w", err)
+	}
+	socket, err := control.Listen(ctx, n.cfg.Home)
+	if err != nil {
+		return err
+	}
+	return n.run(ctx, network, socket, ready)
+}
+
+func (n *Node) run(ctx context.Context, network *peering.Node, socket net.Listener, ready func()) error {
+	g, ctx := errgroup.WithContext(ctx)
+	server := &http.Server{
+		Handler: n.handler, ReadHeaderTimeout: drainTime,
+		// Streams end when the node stops, so that Shutdown need not wait for them.
+		BaseContext: func(net.Listener) context.Context { return ctx },
+	}
+	g.Go(func() error {
+		return network.Run(ctx, func() {
+			n.desk.Attach(network)
+			g.Go(func() error { return n.desk.Run(ctx) })
+			g.Go(func() error {
+				if err := server.Serve(socket); !errors.Is(err, http.ErrServerClosed) {
+					return fmt.Errorf("serve control socket: %w", err)
+				}
+				return nil
+			})
+			ready()
+		})
+	})
+	g.Go(func() error {
+		<-ctx.Done()
+		n.desk.Attach(nil)
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+		defer cancel()
+		err := server.Shutdown(last)
+		_ = socket.Close() // also where Serve never began
+		if errors.Is(err, context.DeadlineExceeded) {
+			return server.Close()
+		}
+		return err
+	})
+	return g.Wait()
+}
 
 // Close gives the data directory back.
-func (n *Node) Close() error { return nil }
+func (n *Node) Close() error {
+	return errors.Join(n.desk.Close(), n.dir.Close())
+}
+
+func (n *Node) configGet(_ context.Context, req control.ConfigRequest) (map[string]any, error) {
+	s, err := LoadConfig(n.cfg.Home)
+	if err != nil {
+		return nil, control.Errorf(control.Refused, "%v", err).WithHint("mend or remove HOME/config.toml")
+	}
+	if req.Key == "" {
+		return s.Map(), nil
+	}
+	v, err := s.Get(req.Key)
+	if err != nil {
+		return nil, control.Errorf(control.Refused, "%v", err)
+	}
+	return map[string]any{req.Key: v}, nil
+}
+
+func (n *Node) configSet(ctx context.Context, req control.ConfigRequest) (map[string]any, error) {
+	if err := SaveSetting(n.cfg.Home, req.Key, req.Value); err != nil {
+		return nil, control.Errorf(control.Refused, "%v", err)
+	}
+	return n.configGet(ctx, control.ConfigRequest{Key: req.Key})
+}

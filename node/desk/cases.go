@@ -1,0 +1,309 @@
+package desk
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/curbside-p2p/curbside/consult/consult"
+	"github.com/curbside-p2p/curbside/consult/report"
+	"github.com/curbside-p2p/curbside/consult/text"
+	"github.com/curbside-p2p/curbside/node/control"
+	"github.com/curbside-p2p/curbside/protocol/identity"
+	"github.com/curbside-p2p/curbside/protocol/ledger"
+)
+
+// findCase finds a case of a person by id or prefix.
+func (d *Desk) findCase(p *person, said string) (*thread, error) {
+	var found []*thread
+	for id, t := range d.threads {
+		if idMatches(id.String(), said) && t.ledger.Members().Persons != nil && d.inCase(p, t) {
+			found = append(found, t)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return nil, control.Errorf(control.NotFound, "no such case").WithHint("list them with: curbside case list")
+	case 1:
+		return found[0], nil
+	}
+	return nil, control.Errorf(control.Refused, "several cases are named so").WithHint("give more of the id")
+}
+
+// inCase reports whether a person is or was a member: who was removed keeps what was shared.
+func (d *Desk) inCase(p *person, t *thread) bool {
+	_, ok := t.ledger.Members().Ranks[p.id]
+	return ok
+}
+
+func (d *Desk) actingIn(ctx context.Context, said string) (*person, *thread, error) {
+	p, err := d.acting(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	t, err := d.findCase(p, said)
+	return p, t, err
+}
+
+// CaseList lists a person's cases, the most urgent first.
+func (d *Desk) CaseList(ctx context.Context, _ control.None) ([]control.Case, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p, err := d.acting(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := []control.Case{}
+	for _, t := range d.threads {
+		if d.inCase(p, t) && t.fold().Request != nil {
+			out = append(out, d.caseRow(p, t))
+		}
+	}
+	slices.SortFunc(out, func(a, b control.Case) int {
+		return cmp.Or(
+			-cmp.Compare(urgency(a), urgency(b)),
+			compareDeadline(a.Deadline, b.Deadline),
+			-a.Created.Compare(b.Created),
+			strings.Compare(a.Case, b.Case))
+	})
+	return out, nil
+}
+
+func urgency(c control.Case) int {
+	if !openState(c.State) {
+		return 0
+	}
+	p, _ := consult.ParsePriority(c.Priority)
+	return int(p) //nolint:gosec // 0 to 3
+}
+
+func compareDeadline(a, b *time.Time) int {
+	switch {
+	case a == nil && b == nil:
+		return 0
+	case a == nil:
+		return 1
+	case b == nil:
+		return -1
+	}
+	return a.Compare(*b)
+}
+
+func (d *Desk) caseRow(p *person, t *thread) control.Case {
+	s := t.fold()
+	c := control.Case{
+		Case: s.Case.String(), Title: text.Line(s.Title), State: s.State, Flags: []string{},
+		Priority: s.Priority, Studies: []control.CaseStudy{}, Stranger: t.stranger,
+	}
+	c.Flags = append(c.Flags, s.Flags...)
+	if s.NeededByMS > 0 {
+		at := time.UnixMilli(s.NeededByMS).UTC()
+		c.Deadline = &at
+		if openState(s.State) && d.now().After(at) && !slices.Contains([]string{"answered", "acknowledged"}, s.State) {
+			c.Flags = append(c.Flags, consult.FlagOverdue)
+		}
+	}
+	if r := s.Request; r != nil {
+		c.From, c.Question = d.memberName(p, r.Author), text.Clean(r.Question)
+		c.Created, c.Mine = time.UnixMilli(r.TimeMS).UTC(), r.Author == p.id
+	}
+	for _, m := range s.Members {
+		if m.Rank > ledger.RankNone {
+			c.Members++
+		}
+	}
+	c.Unread = len(consult.Unseen(s, p.id))
+	if n := len(s.Reports); n > 0 {
+		c.Report = &s.Reports[n-1].Status
+	}
+	incomplete := false
+	for _, g := range s.Grants {
+		row := d.caseStudy(g)
+		if h := d.studies.held[holdingKey{g.Lineage, g.Author}]; h != nil && h.manifest != nil && c.Patient == "" {
+			c.Patient = text.Line(strings.TrimLeft(h.manifest.Study.Age, "0") + h.manifest.Study.Sex)
+		}
+		incomplete = incomplete || row.Present < row.Listed
+		c.Studies = append(c.Studies, row)
+	}
+	if incomplete {
+		c.Flags = append(c.Flags, consult.FlagIncomplete)
+	}
+	return c
+}
+
+func (d *Desk) caseStudy(g consult.Grant) control.CaseStudy {
+	row := control.CaseStudy{
+		Study: hex.EncodeToString(g.Lineage[:]), Listed: int(g.Instances), Prior: g.Prior, //nolint:gosec // shown only
+	}
+	h := d.studies.held[holdingKey{g.Lineage, g.Author}]
+	if h == nil || h.manifest == nil {
+		return row
+	}
+	row.StudyUID, row.Expected = h.manifest.Study.UID, expected(h.manifest.Complete)
+	if h.manifest.Version < g.Version {
+		row.Present = h.present() // the newest manifest is not here yet
+		return row
+	}
+	row.Listed, row.Present = h.listed(), h.present()
+	row.Complete = h.manifest.Complete.Whole() && h.absent == 0
+	return row
+}
+
+func (d *Desk) memberName(p *person, id identity.PersonID) string {
+	if o := d.personOf(id); o != nil {
+		return o.self.Name
+	}
+	if n := d.nameOf(id); n != "" {
+		return n
+	}
+	_ = p
+	return "unknown " + id.String()[:8]
+}
+
+// CaseShow shows a case; with Seen it says to the others that a person saw it.
+func (d *Desk) CaseShow(ctx context.Context, req control.CaseShowRequest) (control.CaseDetail, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p, t, err := d.actingIn(ctx, req.Case)
+	if err != nil {
+		return control.CaseDetail{}, err
+	}
+	out := d.caseDetail(p, t)
+	if req.Seen && !t.stranger {
+		// What was shown is what is said to be seen, so the receipt comes after.
+		if err := d.receipt(t, p, consult.ReceiptRead); err != nil {
+			d.log.Info("receipt not posted", "case", out.Case.Case, "error", err)
+		}
+	}
+	return out, nil
+}
+
+func (d *Desk) caseDetail(p *person, t *thread) control.CaseDetail {
+	s := t.fold()
+	out := control.CaseDetail{
+		Case: d.caseRow(p, t), Members: []control.Member{}, Entries: []control.Entry{}, Reports: []control.Report{},
+	}
+	for _, m := range s.Members {
+		trust := d.trustOf(p, m.Person)
+		out.Members = append(out.Members, control.Member{
+			Person: m.Person.String(), Name: d.memberName(p, m.Person), Role: m.Role, Primary: m.Primary,
+			Trust: trust, Verified: trust == trustVerified,
+			Delivered: s.DeliveredTo(m.Person) || s.SeenBy(m.Person), Seen: s.SeenBy(m.Person),
+		})
+	}
+	unseen := map[ledger.EntryID]bool{}
+	for _, id := range consult.Unseen(s, p.id) {
+		unseen[id] = true
+	}
+	for i := range s.Posts {
+		out.Entries = append(out.Entries, d.entryRow(p, s, &s.Posts[i], unseen))
+	}
+	for i := range s.Reports {
+		out.Reports = append(out.Reports, d.reportRow(p, &s.Reports[i]))
+	}
+	return out
+}
+
+func (d *Desk) entryRow(p *person, s *consult.State, post *consult.Post, unseen map[ledger.EntryID]bool) control.Entry {
+	e := control.Entry{
+		Entry: post.Entry.String(), Kind: post.Kind.String(), Author: post.Author.String(),
+		AuthorName: d.memberName(p, post.Author), Time: time.UnixMilli(post.TimeMS).UTC(),
+		Text: text.Clean(post.Text), InForce: post.InForce, Edited: post.Edited, Retracted: post.Retracted,
+		Unread: unseen[post.Entry], Mine: post.Author == p.id,
+	}
+	if post.Unknown {
+		e.Text = "needs a newer curbside, or cannot be read"
+	}
+	if len(post.Persons) > 0 {
+		names := make([]string, 0, len(post.Persons))
+		for _, id := range post.Persons {
+			names = append(names, d.memberName(p, id))
+		}
+		e.Text = strings.TrimSpace(e.Text + " " + strings.Join(names, ", "))
+	}
+	if post.ReplyTo != nil {
+		id := post.ReplyTo.String()
+		e.ReplyTo = &id
+	}
+	e.Anchor = d.anchor(s, post.Anchor)
+	return e
+}
+
+func (d *Desk) anchor(s *consult.State, a *consult.Anchor) *control.Anchor {
+	if a == nil {
+		return nil
+	}
+	out := &control.Anchor{Study: hex.EncodeToString(a.Lineage[:]), SOPUID: text.Line(a.SOPUID), Frame: a.Frame, Points: a.Points}
+	for _, g := range s.Grants {
+		h := d.studies.held[holdingKey{g.Lineage, g.Author}]
+		if g.Lineage != a.Lineage || h == nil || h.manifest == nil {
+			continue
+		}
+		if at := h.places[a.SOPUID]; at != nil {
+			out.SeriesUID = h.manifest.Series[at.series].UID
+		}
+	}
+	return out
+}
+
+func (d *Desk) reportRow(p *person, r *consult.Report) control.Report {
+	row := control.Report{
+		Report: r.Entry.String(), Status: r.Status, Author: r.Author.String(), AuthorName: d.memberName(p, r.Author),
+		SignedAt: time.UnixMilli(r.TimeMS).UTC(), Text: text.Clean(r.Text), Valid: r.Valid,
+	}
+	if r.SupersededBy != nil {
+		id := r.SupersededBy.String()
+		row.SupersededBy = &id
+	}
+	if r.Document != nil {
+		row.SignedAt = time.UnixMilli(r.Document.SignedMS).UTC()
+		row.Images = imagesLine(r.Document)
+	}
+	return row
+}
+
+// imagesLine says what the signer had of all studies.
+func imagesLine(doc *report.Document) string {
+	var seen, listed uint64
+	known := true
+	for _, i := range doc.Images {
+		seen += i.Seen
+		listed += i.Listed
+		known = known && i.Expected != nil
+	}
+	line := fmt.Sprintf("%d of %d images", seen, listed)
+	if !known {
+		line += ", number of images unknown"
+	}
+	return line
+}
+
+// CaseHistory streams every entry as verified, and the hash of the state last.
+func (d *Desk) CaseHistory(ctx context.Context, req control.CaseRequest, emit func(control.HistoryEvent) error) error {
+	d.mu.Lock()
+	p, t, err := d.actingIn(ctx, req.Case)
+	if err != nil {
+		d.mu.Unlock()
+		return err
+	}
+	s := t.fold()
+	events := make([]control.HistoryEvent, 0, len(s.Posts)+1)
+	for i := range s.Posts {
+		row := d.entryRow(p, s, &s.Posts[i], nil)
+		events = append(events, control.HistoryEvent{Entry: &row, Lamport: s.Posts[i].Lamport, Device: s.Posts[i].Device.String()})
+	}
+	n, sum := len(s.Posts), s.Hash()
+	hash := hex.EncodeToString(sum[:])
+	events = append(events, control.HistoryEvent{StateHash: &hash, Entries: &n})
+	d.mu.Unlock()
+	for _, e := range events {
+		if err := emit(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}

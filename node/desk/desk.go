@@ -1,0 +1,254 @@
+// Package desk is every use case of a node: it imports and exports studies, opens and answers
+// cases, keeps contacts, and is what a peer's session talks to. It is the only writer of local
+// entries.
+//
+//	control request -> desk -> consult.Authorize -> ledger -> journal -> peering, control events
+//	peering         -> desk -> ledger admits     -> journal           -> blobs wanted, control events
+//
+// Everything that a caller was told is done is on the medium before: blobs first, then the rows
+// or entries that name them, so that nothing ever names what is not there. What is half-done
+// after a crash is never visible and is done again by repeating the command.
+//
+// One mutex guards what the desk holds in memory: persons, contacts, threads and studies.
+// Sealing, packing and reading of blobs happen outside it. All foreign text is passed through
+// consult/text on its way to control. No log line, error or event holds patient data.
+package desk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/curbside-p2p/curbside/node/control"
+	"github.com/curbside-p2p/curbside/node/peering"
+	"github.com/curbside-p2p/curbside/protocol/blob"
+	"github.com/curbside-p2p/curbside/protocol/exchange"
+	"github.com/curbside-p2p/curbside/protocol/identity"
+	"github.com/curbside-p2p/curbside/protocol/ledger"
+	"github.com/curbside-p2p/curbside/storage"
+	"github.com/curbside-p2p/curbside/storage/audit"
+	"github.com/curbside-p2p/curbside/storage/blobs"
+	"github.com/curbside-p2p/curbside/storage/index"
+	"github.com/curbside-p2p/curbside/storage/journal"
+)
+
+// Network is what the desk needs of the network while the node serves; *peering.Node is one.
+type Network interface {
+	Changed(t ledger.ThreadID)
+	Wanted()
+	Renew()
+	Restart()
+	Join(ctx context.Context, peers []identity.PeerAddrs, join []byte) ([]byte, error)
+	Self() identity.PeerAddrs
+	Addrs() []string
+	Peers() []peering.PeerInfo
+}
+
+// Config is what a desk is made of.
+type Config struct {
+	Dir        *storage.Dir
+	Passphrase []byte
+	Now        func() time.Time
+	Log        *slog.Logger
+	// PassphraseKiB is the cost of new passphrases, 0 for the default; tests lower it.
+	PassphraseKiB uint32
+	// Setting reads a setting of the configuration file: trust, consent.
+	Setting func(key string) string
+}
+
+// Desk is an open data directory at work.
+type Desk struct {
+	dir     *storage.Dir
+	blobs   *blobs.Store
+	journal *journal.Journal
+	index   *index.Index
+	audit   *audit.Log
+	now     func() time.Time
+	log     *slog.Logger
+	setting func(string) string
+
+	passphraseKiB uint32
+
+	plan     *exchange.Plan
+	events   *bus
+	receipts chan ledger.ThreadID // threads whose receipts are due
+	whole    *queue               // blobs that became whole
+	loops    sync.WaitGroup
+
+	importing sync.Mutex // one import at a time decides what is new
+
+	mu       sync.Mutex // guards all below
+	net      Network    // nil while no node serves
+	persons  []*person
+	threads  map[ledger.ThreadID]*thread
+	profiles map[identity.PersonID]*identity.Profile // contacts and members
+	devices  map[identity.DeviceID]identity.PersonID // of profiles and of the persons here
+	online   map[identity.PeerID]*onlinePeer
+	grants   map[blob.ID]map[ledger.ThreadID]bool // which threads were granted a blob
+	studies  *catalogue
+	forgotMS int64 // when waiting entries were dropped last
+}
+
+// onlinePeer counts the sessions with one peer.
+type onlinePeer struct {
+	sessions int
+	devices  []identity.DeviceID
+	since    time.Time
+}
+
+// Open opens the stores and loads every person, contact, study and case.
+func Open(ctx context.Context, cfg Config) (*Desk, error) {
+	d := &Desk{
+		dir: cfg.Dir, now: cfg.Now, log: cfg.Log, setting: cfg.Setting, passphraseKiB: cfg.PassphraseKiB,
+		plan: exchange.NewPlan(), events: newBus(), whole: newQueue(),
+		receipts: make(chan ledger.ThreadID, 1024),
+		threads:  map[ledger.ThreadID]*thread{},
+		profiles: map[identity.PersonID]*identity.Profile{},
+		devices:  map[identity.DeviceID]identity.PersonID{},
+		online:   map[identity.PeerID]*onlinePeer{},
+		grants:   map[blob.ID]map[ledger.ThreadID]bool{},
+		studies:  newCatalogue(),
+	}
+	if err := d.open(ctx, cfg.Passphrase); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+func (d *Desk) open(ctx context.Context, passphrase []byte) error {
+	var err error
+	if d.blobs, err = blobs.Open(d.dir.Blobs()); err != nil {
+		return fmt.Errorf("open blobs: %w", err)
+	}
+	d.blobs.OnWhole(d.blobWhole)
+	d.loops.Go(d.wholeLoop)
+	if d.journal, err = journal.Open(d.dir.Journal()); err != nil {
+		return fmt.Errorf("open journal: %w", err)
+	}
+	if f := d.journal.Found(); !f.Healthy() {
+		d.log.Warn("journal is damaged", slog.Int("faults", len(f.Damage)))
+	}
+	if err := d.openPersons(passphrase); err != nil {
+		return err
+	}
+	if err := d.openIndex(); err != nil {
+		return err
+	}
+	if err := d.openAudit(); err != nil {
+		return err
+	}
+	if err := d.loadThreads(ctx); err != nil {
+		return err
+	}
+	return d.loadStudies()
+}
+
+// Close gives everything back. What was acknowledged is on the medium already.
+func (d *Desk) Close() error {
+	d.whole.close()
+	d.loops.Wait()
+	var errs []error
+	if d.audit != nil {
+		errs = append(errs, d.closeAudit())
+	}
+	if d.index != nil {
+		errs = append(errs, d.index.Close())
+	}
+	if d.journal != nil {
+		errs = append(errs, d.journal.Close())
+	}
+	if d.blobs != nil {
+		errs = append(errs, d.blobs.Close())
+	}
+	for _, p := range d.persons {
+		errs = append(errs, p.vault.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Attach gives the desk the network, once it listens; nil takes it away.
+func (d *Desk) Attach(n Network) {
+	d.mu.Lock()
+	d.net = n
+	d.mu.Unlock()
+}
+
+// Run does what must be done in time while the node serves: receipts, pending invites, cards.
+func (d *Desk) Run(ctx context.Context) error {
+	if err := d.refreshCards(); err != nil {
+		return err
+	}
+	tick := time.NewTicker(pendingEvery)
+	defer tick.Stop()
+	var pending sync.WaitGroup
+	defer pending.Wait()
+	pending.Go(func() { d.pendingLoop(ctx) })
+	due := map[ledger.ThreadID]bool{}
+	var quiet <-chan time.Time
+	d.queueReceipts()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case t := <-d.receipts:
+			// A receipt waits until entries stop coming, so that one covers many.
+			due[t] = true
+			quiet = time.After(receiptAfter)
+		case <-quiet:
+			d.postReceipts(due)
+			clear(due)
+			quiet = nil
+		case <-tick.C:
+			if err := d.refreshCards(); err != nil {
+				d.log.Warn("own card not refreshed", slog.Any("error", err))
+			}
+			d.forgetWaiting()
+		}
+	}
+}
+
+// pendingLoop tries unanswered invites again. A try waits for the network, so it has a loop of
+// its own.
+func (d *Desk) pendingLoop(ctx context.Context) {
+	tick := time.NewTicker(pendingEvery)
+	defer tick.Stop()
+	for {
+		d.retryPending(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+const (
+	pendingEvery = 5 * time.Second
+	receiptAfter = 300 * time.Millisecond
+)
+
+func (d *Desk) nowMS() int64 { return d.now().UnixMilli() }
+
+// network returns the network, or says that no node is running.
+func (d *Desk) network() (Network, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.net == nil {
+		return nil, control.Errorf(control.NotRunning, "no node is running here").WithHint("start one with: curbside serve")
+	}
+	return d.net, nil
+}
+
+// tell runs f with the network if there is one. Its methods never block, so the lock may be held.
+func (d *Desk) tell(f func(Network)) {
+	if d.net != nil {
+		f(d.net)
+	}
+}
+
+func internal(doing string, err error) error {
+	return control.Errorf(control.Internal, "%s: %v", doing, err)
+}

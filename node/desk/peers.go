@@ -1,0 +1,139 @@
+package desk
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/curbside-p2p/curbside/node/control"
+	"github.com/curbside-p2p/curbside/node/peering"
+	"github.com/curbside-p2p/curbside/protocol/identity"
+)
+
+// PeerList lists contacts and members with how they are reached.
+func (d *Desk) PeerList(_ context.Context, _ control.None) ([]control.Peer, error) {
+	net, err := d.network()
+	if err != nil {
+		return nil, err
+	}
+	infos := net.Peers()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	out := []control.Peer{}
+	reached := map[identity.PersonID]bool{}
+	for _, i := range infos {
+		for _, dev := range i.Devices {
+			id, ok := d.devices[dev]
+			if !ok {
+				continue
+			}
+			reached[id] = true
+			row := control.Peer{Person: id.String(), Name: d.nameOf(id), Peer: peering.Text(i.PeerID), Path: i.Path, Since: &i.Since}
+			if i.RTT > 0 {
+				ms := float64(i.RTT.Microseconds()) / 1000
+				row.RTTMS = &ms
+			}
+			out = append(out, row)
+		}
+	}
+	for id, prof := range d.profiles {
+		if reached[id] || !d.wanted(id) {
+			continue
+		}
+		row := control.Peer{Person: id.String(), Name: d.nameOf(id), Path: "none"}
+		for _, c := range prof.Cards {
+			if len(c.Addrs) > 0 {
+				row.Peer = peering.Text(c.Addrs[0].PeerID)
+			}
+		}
+		out = append(out, row)
+	}
+	slices.SortFunc(out, func(a, b control.Peer) int { return strings.Compare(a.Name+a.Person, b.Name+b.Person) })
+	return out, nil
+}
+
+// TransferList lists the studies on their way here, and the cases that wait for a peer.
+func (d *Desk) TransferList(ctx context.Context, _ control.None) ([]control.Transfer, error) {
+	net, err := d.network()
+	if err != nil {
+		return nil, err
+	}
+	infos := net.Peers()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p, err := d.acting(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := []control.Transfer{}
+	for _, h := range d.studies.held {
+		if h.row == nil && h.absent > 0 && d.visible(p, h) {
+			out = append(out, d.incoming(h, infos)...)
+		}
+	}
+	out = append(out, d.outgoing(p, infos)...)
+	slices.SortFunc(out, func(a, b control.Transfer) int {
+		return strings.Compare(a.Case+a.Study+a.Peer, b.Case+b.Study+b.Peer)
+	})
+	return out, nil
+}
+
+func (d *Desk) incoming(h *holding, infos []peering.PeerInfo) []control.Transfer {
+	var out []control.Transfer
+	for tid := range h.threads {
+		t := d.threads[tid]
+		if t == nil {
+			continue
+		}
+		row := control.Transfer{Case: tid.String(), Study: h.id(), Direction: "receive", State: "waiting for a peer"}
+		for s := range h.manifest.Series {
+			for i := range h.manifest.Series[s].Instances {
+				in := &h.manifest.Series[s].Instances[i]
+				row.BytesTotal += int64(in.Head.Ref.SealedLen()) //nolint:gosec // manifest rule
+				if in.Bulk.Ref != nil {
+					row.BytesTotal += int64(in.Bulk.Ref.SealedLen()) //nolint:gosec // manifest rule
+				}
+				for _, id := range blobsOf(in) {
+					if size, ok := d.blobs.Size(id); ok {
+						row.BytesDone += int64(size) //nolint:gosec // a file's size
+					}
+				}
+			}
+		}
+		for _, i := range infos {
+			if t.memberOf(i.Devices) {
+				row.Peer, row.State = peering.Text(i.PeerID), "running"
+				row.Rate += i.Stats.InRate
+			}
+		}
+		out = append(out, row)
+	}
+	return out
+}
+
+// outgoing lists the members who have not reported own cases as delivered.
+func (d *Desk) outgoing(p *person, infos []peering.PeerInfo) []control.Transfer {
+	var out []control.Transfer
+	for tid, t := range d.threads {
+		s := t.fold()
+		if s.Request == nil || s.Request.Author != p.id || !openState(s.State) {
+			continue
+		}
+		for _, m := range s.Members {
+			if m.Person == p.id || m.Rank == 0 || s.DeliveredTo(m.Person) || d.personOf(m.Person) != nil {
+				continue
+			}
+			row := control.Transfer{Case: tid.String(), Direction: "send", State: "queued: peer is offline"}
+			for _, g := range s.Grants {
+				row.BytesTotal += int64(g.Bytes) //nolint:gosec // own grant
+			}
+			for _, i := range infos {
+				if slices.ContainsFunc(i.Devices, func(dev identity.DeviceID) bool { return d.devices[dev] == m.Person }) {
+					row.Peer, row.State, row.Rate = peering.Text(i.PeerID), "running", i.Stats.OutRate
+				}
+			}
+			out = append(out, row)
+		}
+	}
+	return out
+}

@@ -1,0 +1,432 @@
+package desk
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"image/jpeg"
+	"slices"
+	"time"
+
+	"github.com/curbside-p2p/curbside/consult/consult"
+	"github.com/curbside-p2p/curbside/consult/render"
+	"github.com/curbside-p2p/curbside/consult/study"
+	"github.com/curbside-p2p/curbside/node/control"
+	"github.com/curbside-p2p/curbside/protocol/identity"
+	"github.com/curbside-p2p/curbside/protocol/ledger"
+	"github.com/curbside-p2p/curbside/protocol/seal"
+	"github.com/curbside-p2p/curbside/protocol/wire"
+)
+
+const previewQuality = 60
+
+// Request opens a case: it seals the manifests of the studies and posts members, request, grants
+// and assignment in one durable step.
+func (d *Desk) Request(ctx context.Context, req control.NewCase) (control.CaseRef, error) {
+	var none control.CaseRef
+	if !req.Identified {
+		return none, control.Errorf(control.Refused, "this version cannot de-identify, so it sends nothing without being told to send identified data").
+			WithHint("repeat with --identified if the patient's identity may go to everyone in --to")
+	}
+	d.mu.Lock()
+	plan, err := d.planRequest(ctx, req)
+	d.mu.Unlock()
+	if err != nil {
+		return none, err
+	}
+	for _, h := range plan.holdings {
+		if err := d.seal(ctx, plan.p, h); err != nil {
+			return none, err
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.openCase(plan)
+}
+
+// newCase is a request whose every word was checked.
+type newCase struct {
+	p        *person
+	to       []identity.PersonID
+	holdings []*holding // studies, then priors
+	priors   int
+	body     consult.RequestBody
+	warnings []string
+}
+
+func (d *Desk) planRequest(ctx context.Context, req control.NewCase) (*newCase, error) {
+	p, err := d.acting(ctx)
+	if err != nil {
+		return nil, err
+	}
+	plan := &newCase{p: p, priors: len(req.Priors)}
+	if len(req.Studies) == 0 || len(req.To) == 0 {
+		return nil, control.Errorf(control.Usage, "a request needs at least one study and one recipient")
+	}
+	if err := d.recipients(plan, req.To); err != nil {
+		return nil, err
+	}
+	if err := d.attach(plan, slices.Concat(req.Studies, req.Priors)); err != nil {
+		return nil, err
+	}
+	return plan, plan.question(req, d.setting("consent"))
+}
+
+// recipients finds whom to send to: known, trusted enough, not blocked (FIELD §4.3, G1).
+func (d *Desk) recipients(plan *newCase, to []string) error {
+	for _, said := range to {
+		id, err := d.findContact(plan.p, said)
+		if err != nil {
+			return err
+		}
+		if slices.Contains(plan.to, id) {
+			continue
+		}
+		if err := d.mayReceive(plan.p, id); err != nil {
+			return err
+		}
+		plan.to = append(plan.to, id)
+	}
+	return nil
+}
+
+func (d *Desk) mayReceive(p *person, id identity.PersonID) error {
+	trust := d.trustOf(p, id)
+	switch {
+	case id == p.id:
+		return control.Errorf(control.Refused, "a case cannot be sent to yourself")
+	case trust == trustPending:
+		return control.Errorf(control.Refused, "this contact is pending: its keys are not known yet").
+			WithHint("it becomes a contact once both nodes have met, or by exchanging Join and Accept files")
+	case trust == trustBlocked:
+		return control.Errorf(control.Refused, "sending to this contact is blocked").
+			WithHint("verify it again (contact verify), by a new invite, or remove it")
+	case rankOfTrust(trust) < rankOfTrust(d.trustMin()):
+		return control.Errorf(control.Refused, "this contact is %s, and the setting trust asks for %s", trust, d.trustMin()).
+			WithHint("compare the safety number: curbside contact verify P --number NUMBER")
+	}
+	if d.cardOf(id) == nil {
+		return control.Errorf(control.Refused, "this contact's key card is not known yet").WithHint("it comes when both nodes meet")
+	}
+	return nil
+}
+
+// attach finds the studies and refuses two patients in one case.
+func (d *Desk) attach(plan *newCase, said []string) error {
+	for _, s := range said {
+		h, err := d.findStudy(plan.p, s)
+		if err != nil {
+			return err
+		}
+		if h.row == nil || h.key.owner != plan.p.id {
+			return control.Errorf(control.Refused, "this study was received, not imported here").
+				WithHint("invite the other person into the case it came with: curbside case invite")
+		}
+		if h.absent > 0 {
+			return control.Errorf(control.Refused, "images of this study are missing on disk").WithHint("see: curbside study verify")
+		}
+		if slices.Contains(plan.holdings, h) {
+			continue
+		}
+		if len(plan.holdings) > 0 && plan.holdings[0].row.Patient != h.row.Patient {
+			return control.Errorf(control.Refused, "the studies are of different patients").
+				WithHint("one case is about one patient: make a case for each")
+		}
+		plan.holdings = append(plan.holdings, h)
+	}
+	return nil
+}
+
+func (plan *newCase) question(req control.NewCase, setting string) error {
+	priority, ok := consult.PriorityRoutine, true
+	if req.Priority != "" {
+		priority, ok = consult.ParsePriority(req.Priority)
+	}
+	if !ok {
+		return control.Errorf(control.Usage, "priority is stat, urgent or routine")
+	}
+	said := req.Consent
+	if said == "" {
+		said = setting
+	}
+	consent, ok := consult.ConsentTreatment, true
+	if said != "" {
+		consent, ok = consult.ParseConsent(said)
+	}
+	if !ok {
+		return control.Errorf(control.Usage, "consent is treatment, patient, emergency, law or other")
+	}
+	c := consult.Context{}
+	for _, h := range plan.holdings[len(plan.holdings)-plan.priorsKept():] {
+		c.Priors = append(c.Priors, h.key.lineage)
+	}
+	slices.SortFunc(c.Priors, func(a, b [16]byte) int { return bytes.Compare(a[:], b[:]) })
+	for k, v := range req.Form {
+		if c.Form == nil {
+			c.Form = map[string]string{}
+		}
+		c.Form[k] = fmt.Sprint(v)
+	}
+	raw, err := c.Encode()
+	if err != nil {
+		return control.Errorf(control.Usage, "the form cannot be used: %v", err)
+	}
+	plan.body = consult.RequestBody{Question: req.Question, Priority: priority, Consent: consent, Context: raw}
+	if req.Deadline != nil {
+		plan.body.NeededByMS = req.Deadline.UnixMilli()
+	}
+	return nil
+}
+
+// priorsKept is how many of the holdings are priors: one that was named twice counts as a study.
+func (plan *newCase) priorsKept() int { return min(plan.priors, len(plan.holdings)-1) }
+
+// openCase posts a checked request. The lock is held.
+func (d *Desk) openCase(plan *newCase) (control.CaseRef, error) {
+	var none control.CaseRef
+	p, now := plan.p, d.nowMS()
+	for _, h := range plan.holdings {
+		if err := d.recordBefore(p, actionGrant, "study", h.key.lineage[:]); err != nil {
+			return none, err
+		}
+	}
+	lt, items, err := ledger.Found(p.local(), []identity.Person{p.profile.Person}, certsOf(p.profile), now, d)
+	if err != nil {
+		return none, ledgerError(err)
+	}
+	t := newThread(lt.ID())
+	t.ledger = lt
+	if err := consult.Authorize(t.fold(), p.id, ledger.Request, plan.body); err != nil {
+		return none, refusal(err)
+	}
+	steps := []func() ([]ledger.Item, error){}
+	for _, id := range plan.to {
+		steps = append(steps, func() ([]ledger.Item, error) { return d.addMember(t, p, id, ledger.RankWriter) })
+	}
+	content := func(kind ledger.Kind, body any) {
+		steps = append(steps, func() ([]ledger.Item, error) { return lt.Append(p.local(), kind, body, now, d) })
+	}
+	content(ledger.Request, plan.body)
+	for _, h := range plan.holdings {
+		content(ledger.Grant, h.grant())
+	}
+	content(ledger.Assign, consult.AssignBody{Persons: plan.to})
+	for _, step := range steps {
+		more, err := step()
+		if err != nil {
+			return none, ledgerError(err)
+		}
+		items = append(items, more...)
+	}
+	// Nothing of the case exists before this: it appears whole or not at all.
+	if err := d.keepItems(t, items); err != nil {
+		return none, err
+	}
+	t.changed()
+	d.threads[lt.ID()] = t
+	d.follow(t)
+	d.announce(t, items)
+	d.tell(func(n Network) { n.Renew() })
+	return control.CaseRef{Case: lt.ID().String(), Warnings: plan.warnings}, nil
+}
+
+// addMember gives a person a rank, introducing them where the case does not know them.
+func (d *Desk) addMember(t *thread, p *person, id identity.PersonID, rank ledger.Rank) ([]ledger.Item, error) {
+	prof := d.profiles[id]
+	if o := d.personOf(id); o != nil {
+		prof = o.profile
+	}
+	body := ledger.RoleBody{Person: id, Rank: rank}
+	if _, known := t.ledger.Members().Persons[id]; !known && prof != nil {
+		body.Record = &prof.Person
+		for _, c := range certsOf(prof) {
+			body.Certs = append(body.Certs, wire.Raw(c))
+		}
+	}
+	return t.ledger.Role(p.local(), body, d.nowMS(), d)
+}
+
+func certsOf(prof *identity.Profile) [][]byte {
+	var out [][]byte
+	for _, c := range prof.Devices {
+		if c.Revoked == 0 {
+			out = append(out, c.Bytes)
+		}
+	}
+	slices.SortFunc(out, bytes.Compare)
+	return out
+}
+
+func (h *holding) grant() consult.GrantBody {
+	m := h.manifest
+	body := consult.GrantBody{Lineage: h.key.lineage, Version: h.row.Shared.Version, Manifest: h.row.Shared.Ref, Mode: m.Mode}
+	body.Counts.Series = uint64(len(m.Series))
+	body.Counts.Instances = m.Complete.Listed
+	for _, s := range m.Series {
+		for i := range s.Instances {
+			body.Counts.Bytes += s.Instances[i].FileSize
+		}
+	}
+	return body
+}
+
+// seal makes a version of a study's manifest that says what the study holds now, with previews,
+// unless the newest one does.
+func (d *Desk) seal(ctx context.Context, p *person, h *holding) error {
+	d.importing.Lock() // the study must not change while it is listed
+	defer d.importing.Unlock()
+	d.mu.Lock()
+	m := *h.manifest
+	shared := h.row.Shared
+	d.mu.Unlock()
+	digest := digestOf(&m)
+	if shared != nil && shared.Digest == digest && d.blobs.Has(shared.Ref.ID) {
+		return nil
+	}
+	batch := d.blobs.NewBatch()
+	defer batch.Abort()
+	m.Version, m.Previous, m.CreatedMS = 1, nil, d.nowMS()
+	if shared != nil {
+		m.Version, m.Previous = shared.Version+1, &shared.Ref.ID
+	}
+	m.Preview = nil
+	if pack := d.previews(ctx, &m); pack != nil {
+		sealed, ref, leaves := seal.BlobRandom(seal.Preview, pack)
+		if err := batch.Put(ref.ID, sealed, leaves); err != nil {
+			return internal("keep previews", err)
+		}
+		m.Preview = &ref
+	}
+	b, err := m.Encode()
+	if err != nil {
+		return internal("list study", err)
+	}
+	sealed, ref, leaves := seal.BlobRandom(seal.Manifest, b)
+	if err := batch.Put(ref.ID, sealed, leaves); err != nil {
+		return internal("keep manifest", err)
+	}
+	if err := batch.Commit(); err != nil {
+		return internal("keep manifest", err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	row := *h.row
+	row.Shared = &sharedRow{Version: m.Version, Ref: ref, Digest: digest}
+	value, err := wire.Marshal(row)
+	if err != nil {
+		return internal("list study", err)
+	}
+	if err := p.vault.Put(tableStudy, string(h.key.lineage[:]), value); err != nil {
+		return internal("keep study", err)
+	}
+	h.row, h.manifestID = &row, ref.ID
+	return nil
+}
+
+// digestOf tells whether a study lists other instances than when it was shared last.
+func digestOf(m *study.Manifest) [32]byte {
+	var rows []byte
+	for i := range m.Series {
+		for n := range m.Series[i].Instances {
+			rows = append(rows, m.Series[i].Instances[n].SHA256[:]...)
+		}
+	}
+	return wire.Hash("local/study", rows)
+}
+
+// previews draws the middle image of each series. What cannot be drawn has no preview.
+func (d *Desk) previews(ctx context.Context, m *study.Manifest) []byte {
+	pack := study.Preview{Format: 1}
+	size := 0
+	for i := range m.Series {
+		s := &m.Series[i]
+		n := len(s.Instances) / 2
+		row := &s.Instances[n]
+		if row.Rows == 0 || row.Cols == 0 || ctx.Err() != nil {
+			continue
+		}
+		k := int(row.Frames) / 2 //nolint:gosec // manifest rule
+		native, in, err := d.readFrame(row, k)
+		if err != nil {
+			continue
+		}
+		f, err := render.New(native, in.Pixel.Frame(k))
+		if err != nil {
+			continue
+		}
+		img := f.Preview(render.Options{}, study.PreviewSideMax)
+		var buf bytes.Buffer
+		if jpeg.Encode(&buf, img, &jpeg.Options{Quality: previewQuality}) != nil || size+buf.Len() > study.PreviewLenMax/2 {
+			continue
+		}
+		size += buf.Len()
+		b := img.Bounds()
+		pack.Images = append(pack.Images, study.PreviewImage{
+			Series: uint64(i), Instance: uint64(n), Frame: uint64(k), Format: study.PreviewJPEG, //nolint:gosec // indices
+			Width: uint64(b.Dx()), Height: uint64(b.Dy()), Bytes: buf.Bytes(), //nolint:gosec // at most 128
+		})
+	}
+	if len(pack.Images) == 0 {
+		return nil
+	}
+	b, err := pack.Encode()
+	if err != nil {
+		d.log.Warn("previews not made", "error", err)
+		return nil
+	}
+	return b
+}
+
+// regrant sends what came late to a study to the open cases that have it, as a new version. The
+// importing lock is held by the caller, so it runs when that is released.
+func (d *Desk) regrant(p *person, touched map[*holding]*control.ImportedStudy) {
+	var again []*holding
+	d.mu.Lock()
+	for h, t := range touched {
+		if t.New > 0 && h.row != nil && len(h.threads) > 0 {
+			again = append(again, h)
+		}
+	}
+	d.mu.Unlock()
+	if len(again) == 0 {
+		return
+	}
+	d.loops.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), regrantTimeout)
+		defer cancel()
+		for _, h := range again {
+			if err := d.seal(ctx, p, h); err != nil {
+				d.log.Warn("late images not listed", "error", err)
+				continue
+			}
+			d.grantAgain(p, h)
+		}
+	})
+}
+
+const regrantTimeout = time.Minute
+
+func (d *Desk) grantAgain(p *person, h *holding) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for id := range h.threads {
+		t := d.threads[id]
+		if t == nil || !openState(t.fold().State) {
+			continue
+		}
+		body := h.grant()
+		for _, g := range t.fold().Grants {
+			if g.Lineage == h.key.lineage && g.Author == p.id {
+				body.Supersedes = &g.Entry
+			}
+		}
+		if body.Supersedes == nil {
+			continue
+		}
+		if _, err := d.append(t, p, ledger.Grant, body); err != nil {
+			d.log.Warn("late images not granted", "case", id.String(), "error", err)
+			continue
+		}
+		d.follow(t)
+	}
+}

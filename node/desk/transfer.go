@@ -1,0 +1,266 @@
+package desk
+
+import (
+	"errors"
+	"log/slog"
+
+	"github.com/curbside-p2p/curbside/consult/consult"
+	"github.com/curbside-p2p/curbside/consult/study"
+	"github.com/curbside-p2p/curbside/node/control"
+	"github.com/curbside-p2p/curbside/protocol/blob"
+	"github.com/curbside-p2p/curbside/protocol/exchange"
+	"github.com/curbside-p2p/curbside/protocol/ledger"
+	"github.com/curbside-p2p/curbside/protocol/seal"
+	"github.com/curbside-p2p/curbside/storage/blobs"
+)
+
+// Priorities of FORMATS §8, the lowest number first.
+const (
+	priorityViewer   = 0
+	priorityManifest = 1
+	priorityHead     = 2
+	priorityBulk     = 3
+)
+
+// follow wants what a case's grants name: manifests first, and what the manifests list once they
+// are here. The lock is held.
+func (d *Desk) follow(t *thread) {
+	if t.stranger {
+		return
+	}
+	id := t.ledger.ID()
+	for _, g := range t.fold().AllGrants {
+		d.allow(g.Manifest.ID, id)
+		if d.blobs.Has(g.Manifest.ID) {
+			d.openManifest(t, g)
+			continue
+		}
+		d.want(id, g.Manifest, priorityManifest, 0)
+	}
+	d.tell(func(n Network) { n.Wanted() })
+}
+
+// allow lets members of a thread have a blob.
+func (d *Desk) allow(b blob.ID, id ledger.ThreadID) {
+	if d.grants[b] == nil {
+		d.grants[b] = map[ledger.ThreadID]bool{}
+	}
+	d.grants[b][id] = true
+}
+
+func (d *Desk) want(id ledger.ThreadID, ref blob.Ref, priority int, order uint64) {
+	if ref.Check() != nil || d.blobs.Has(ref.ID) {
+		return
+	}
+	g := exchange.Goal{Thread: id, Blob: ref.ID, Length: ref.SealedLen(), Priority: priority, Order: order}
+	if have, total := d.blobs.Progress(ref.ID); have > 0 {
+		p, err := d.blobs.Partial(ref.ID, ref.SealedLen())
+		if err != nil {
+			d.log.Warn("partial blob not opened", slog.Any("error", err))
+			return
+		}
+		g.Has = make([]bool, total)
+		for i := range g.Has {
+			g.Has[i] = p.Has(i, 1)
+		}
+	}
+	d.plan.Add(g)
+}
+
+// openManifest reads a granted manifest that is here, lets members have its blobs, and wants those
+// that are not here.
+func (d *Desk) openManifest(t *thread, g consult.Grant) {
+	id := t.ledger.ID()
+	key := holdingKey{g.Lineage, g.Author}
+	h := d.studies.held[key]
+	if h != nil && h.opened[g.Manifest.ID] && h.threads[id] >= g.Version {
+		return
+	}
+	m, err := d.readManifest(g)
+	if err != nil {
+		d.log.Warn("a granted manifest cannot be used", slog.String("case", id.String()), slog.Any("error", err))
+		return
+	}
+	h = d.studies.receive(key, m, g.Manifest.ID, id, d.blobs.Has)
+	order := uint64(0)
+	wantAll := d.personOf(g.Author) == nil
+	take := func(ref blob.Ref, priority int) {
+		d.allow(ref.ID, id)
+		if wantAll {
+			d.want(id, ref, priority, order)
+			order++
+		}
+	}
+	if m.Preview != nil {
+		take(*m.Preview, priorityManifest)
+	}
+	for _, s := range m.Series {
+		for _, in := range s.Instances {
+			take(in.Head.Ref, priorityHead)
+		}
+	}
+	for _, s := range m.Series {
+		for _, in := range s.Instances {
+			if in.Bulk.Ref != nil {
+				take(*in.Bulk.Ref, priorityBulk)
+			}
+		}
+	}
+	d.indexStudy(h)
+	d.publish(control.Event{Event: "study", Case: id.String(), Study: h.id()})
+}
+
+var errOtherManifest = errors.New("manifest is another than the grant says")
+
+func (d *Desk) readManifest(g consult.Grant) (*study.Manifest, error) {
+	sealed, err := d.blobs.Read(g.Manifest.ID, blob.SealedLen(study.ManifestLenMax))
+	if err != nil {
+		return nil, err
+	}
+	b, err := seal.OpenBlob(g.Manifest, seal.Manifest, sealed)
+	if err != nil {
+		return nil, err
+	}
+	m, err := study.DecodeManifest(b)
+	if err != nil {
+		return nil, err
+	}
+	if m.Lineage != g.Lineage || m.Version != g.Version || m.Mode != g.Mode {
+		return nil, errOtherManifest
+	}
+	return m, nil
+}
+
+// blobWhole is told by the store that a blob has become whole. It must not block, and the desk's
+// lock may be held, so another goroutine does what follows.
+func (d *Desk) blobWhole(id blob.ID) { d.whole.put(id) }
+
+// wholeLoop handles blobs that became whole.
+func (d *Desk) wholeLoop() {
+	for {
+		ids, ok := d.whole.take()
+		if !ok {
+			return
+		}
+		d.mu.Lock()
+		for _, id := range ids {
+			d.arrived(id)
+		}
+		d.tell(func(n Network) { n.Wanted() })
+		d.mu.Unlock()
+	}
+}
+
+func (d *Desk) arrived(id blob.ID) {
+	for tid := range d.grants[id] {
+		t := d.threads[tid]
+		if t == nil {
+			continue
+		}
+		for _, g := range t.fold().AllGrants {
+			if g.Manifest.ID == id {
+				d.openManifest(t, g)
+			}
+		}
+	}
+	for _, h := range d.studies.blobHere(id) {
+		whole := h.present() == h.listed()
+		for tid := range h.threads {
+			d.publish(control.Event{Event: "transfer", Case: tid.String(), Study: h.id()})
+			if whole {
+				d.publish(control.Event{Event: "study", Case: tid.String(), Study: h.id(), Kind: "complete"})
+				d.tell(func(n Network) { n.Changed(tid) }) // others may fetch from us now
+			}
+		}
+	}
+}
+
+// Wants gives leaf ranges wanted from a peer.
+func (d *Desk) Wants(peer exchange.Peer, ask exchange.Ask) []exchange.Want {
+	d.mu.Lock()
+	shared := map[ledger.ThreadID]bool{}
+	for id, t := range d.threads {
+		if t.memberOf(peer.Devices) {
+			shared[id] = true
+		}
+	}
+	d.mu.Unlock()
+	return d.plan.Wants(peer, func(id ledger.ThreadID) bool { return shared[id] }, ask)
+}
+
+// Store keeps a range that verified.
+func (d *Desk) Store(_ exchange.Peer, w exchange.Want, data []byte, leaves [][32]byte) error {
+	p, err := d.blobs.Partial(w.Blob, w.Length)
+	if err != nil {
+		return err
+	}
+	if err := p.Write(w.First, data, leaves); err != nil {
+		return err
+	}
+	d.plan.Stored(w)
+	return nil
+}
+
+// Dropped takes back wants that will not be answered.
+func (d *Desk) Dropped(peer exchange.Peer, wants []exchange.Want, why exchange.Reason) {
+	d.plan.Dropped(peer, wants, why)
+}
+
+// Serve reads a range of a blob that was granted to a case of the peer's.
+func (d *Desk) Serve(peer exchange.Peer, w exchange.Want, _ []byte) ([]byte, [][32]byte, error) {
+	if !d.mayHave(peer, w.Blob) {
+		return nil, nil, exchange.ErrNotAllowed
+	}
+	f, err := d.blobs.Open(w.Blob)
+	if errors.Is(err, blobs.ErrAbsent) {
+		return nil, nil, exchange.ErrAbsent
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	if uint64(f.Size()) != w.Length { //nolint:gosec // sizes are not negative
+		return nil, nil, exchange.ErrAbsent
+	}
+	leaves, err := f.Leaves()
+	if err != nil {
+		return nil, nil, err
+	}
+	if w.First < 0 || w.N < 1 || w.First+w.N > len(leaves) {
+		return nil, nil, exchange.ErrAbsent
+	}
+	data, err := f.ReadRange(w.First, w.N)
+	if err != nil {
+		return nil, nil, err
+	}
+	return data, blob.Prove(leaves, w.First, w.First+w.N), nil
+}
+
+func (d *Desk) mayHave(peer exchange.Peer, id blob.ID) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for tid := range d.grants[id] {
+		if t := d.threads[tid]; t != nil && t.memberOf(peer.Devices) {
+			return true
+		}
+	}
+	return false
+}
+
+// Haves says which blobs of a case's studies are here, so that other members may fetch them.
+func (d *Desk) Haves(_ exchange.Peer, id ledger.ThreadID) []exchange.Have {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out []exchange.Have
+	for _, h := range d.studies.held {
+		if _, shared := h.threads[id]; shared && h.manifest != nil {
+			out = append(out, exchange.Have{Manifest: h.manifestID, Bitmap: h.bitmap(d.blobs.Has)})
+		}
+	}
+	return out
+}
+
+// PeerHas hears that a peer has blobs now that it may not have had before.
+func (d *Desk) PeerHas(peer exchange.Peer, _ ledger.ThreadID, _ exchange.Have) {
+	d.plan.Again(peer.ID)
+}

@@ -1,0 +1,50 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+
+	"github.com/curbside-p2p/curbside/node/control"
+)
+
+// Bounds that doctor compares with.
+const (
+	diskFreeMin = 1 << 30 // a CT and its packed copy
+
+	udpBufferMin  = 7_500_000 // NETWORK §2
+	udpBufferFile = "/proc/sys/net/core/rmem_max"
+)
+
+// doctor looks at what goes wrong in practice, each with what to do about it.
+func (n *Node) doctor(ctx context.Context, _ control.None) (control.DoctorReport, error) {
+	var rep control.DoctorReport
+	add := func(name string, ok bool, detail, hint string) {
+		c := control.Check{Name: name, OK: ok, Detail: detail}
+		if !ok && hint != "" {
+			c.Hint = &hint
+		}
+		rep.Checks = append(rep.Checks, c)
+	}
+	info, err := os.Stat(n.cfg.Home)
+	private := err == nil && (runtime.GOOS == "windows" || info.Mode().Perm()&0o077 == 0)
+	add("home", private, "data directory is readable by its owner only", "chmod 700 the data directory")
+	if free, ok := diskFree(n.cfg.Home); ok {
+		add("disk", free >= diskFreeMin, fmt.Sprintf("%d MiB free", free>>20), "make room: a full disk refuses imports and what peers send")
+	}
+	_, err = LoadConfig(n.cfg.Home)
+	add("settings", err == nil, "config.toml is read", "mend or remove HOME/config.toml")
+	for _, c := range n.desk.Health(ctx) {
+		add(c.Name, c.OK, c.Detail, c.Hint)
+	}
+	if b, err := os.ReadFile(udpBufferFile); err == nil {
+		var have int
+		if _, err := fmt.Sscan(strings.TrimSpace(string(b)), &have); err == nil && have < udpBufferMin {
+			// Not a failure: TCP carries as well; QUIC on fast links is slower.
+			add("udp-buffer", true, fmt.Sprintf("%s is %d; QUIC likes %d: sysctl net.core.rmem_max", udpBufferFile, have, udpBufferMin), "")
+		}
+	}
+	return rep, nil
+}
