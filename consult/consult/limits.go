@@ -26,11 +26,11 @@ const (
 	PriorsMax = 256
 	// FormMax bounds the fields of a request form.
 	FormMax = 256
-	// GeometryMax bounds geometry and values of a mark: a contour of a thousand
+	// GeometryMax bounds geometry and values of a mark: a contour of four thousand
 	// points.
-	GeometryMax = 16 << 10
+	GeometryMax = 48 << 10
 	// PointsMax bounds the points of a geometry.
-	PointsMax = 1024
+	PointsMax = 4096
 	// RoundMax bounds rounds: beyond any case, and far from overflow.
 	RoundMax = 1 << 32
 	// ArchivedMax bounds the objects that one archived entry lists.

@@ -1,36 +1,10 @@
 package report
 
 import (
-	"errors"
 	"fmt"
 	"unicode/utf8"
 
 	"github.com/curbside-p2p/curbside/protocol/wire"
-)
-
-// Limits of a document. With all at their most it would not fit an entry, which
-// the ledger refuses; each alone does.
-const (
-	// TextMax bounds the opinion, a text field of FORMATS §12.
-	TextMax = 32 << 10
-	// QuestionMax bounds the copy of the question: enough to know what was asked.
-	QuestionMax = 4 << 10
-	// NameMax bounds names, labels and credentials.
-	NameMax = 1024
-	// ImagesMax bounds the studies that a document lists.
-	ImagesMax = 256
-	// FormMax bounds the fields of an opinion form.
-	FormMax = 128
-	// roundMax is beyond any case.
-	roundMax = 1 << 32
-)
-
-// Why a document is not one.
-var (
-	ErrFormat = errors.New("unknown document format")
-	ErrField  = errors.New("field out of range")
-	ErrText   = errors.New("text is empty or longer than its limit")
-	ErrMany   = errors.New("list is longer than its limit or not sorted")
 )
 
 // Encode returns the canonical bytes of a document.
@@ -61,7 +35,7 @@ func (d *Document) check() error {
 	switch {
 	case d.Format != Format:
 		return ErrFormat
-	case d.Status != Preliminary && d.Status != Final, d.Round == 0, d.Round > roundMax, d.SignedMS < 0:
+	case d.Status != Preliminary && d.Status != Final, d.Round == 0, d.Round > RoundMax, d.SignedMS < 0, d.SignedMS > signedMax:
 		return ErrField
 	case d.Text == "", len(d.Text) > TextMax, len(d.Question) > QuestionMax:
 		return ErrText
@@ -86,9 +60,14 @@ func (d *Document) check() error {
 	return nil
 }
 
+// signedMax is the year 9999, the last that prints.
+const signedMax = 253402300799999
+
 func (i *Image) check() error {
 	switch {
-	case i.Version == 0, i.Seen > i.Listed, i.Prior > 1:
+	case i.Version == 0, i.Seen > i.Listed, i.Listed > CountMax, i.Prior > 1:
+		return ErrField
+	case i.Expected != nil && *i.Expected > CountMax:
 		return ErrField
 	case len(i.Label) > NameMax:
 		return ErrText
