@@ -1,6 +1,9 @@
 package codec
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // JPEG lossless (ITU-T T.81 Annex H): Huffman-coded differences to one of
 // seven predictors, 2 to 16 bits, point transform, restart intervals.
@@ -25,21 +28,10 @@ func decodeJPEGLossless(d FrameDesc, data []byte) (*Native, error) {
 	if err := f.run(data); err != nil {
 		return nil, err
 	}
-	for _, ok := range f.done {
-		if !ok {
-			return nil, damaged("JPEG lossless component is missing")
-		}
+	if f.cells == nil || slices.Contains(f.done, false) {
+		return nil, damaged("JPEG lossless component is missing")
 	}
-	out := d.frame(make([]byte, d.cells()*d.BitsAllocated/8))
-	if d.BitsAllocated == 8 {
-		for i, v := range f.cells {
-			out.Data[i] = byte(v)
-		}
-	} else {
-		for i, v := range f.cells {
-			binary.LittleEndian.PutUint16(out.Data[2*i:], v)
-		}
-	}
+	out := d.frame(narrow(f.cells, d.BitsAllocated))
 	if d.Syntax == JPEGLosslessSV1 && f.selections != 1 {
 		out.Warnings = append(out.Warnings, "JPEG lossless predictor is not the one the transfer syntax declares")
 	}

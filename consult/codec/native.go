@@ -79,6 +79,8 @@ func Decode(d FrameDesc, data []byte) (*Native, error) {
 		return decodeJPEG(d, data)
 	case JPEGLossless, JPEGLosslessSV1:
 		return decodeJPEGLossless(d, data)
+	case JPEGLSLossless, JPEGLSNear:
+		return decodeJPEGLS(d, data)
 	case DeflatedFrame:
 		return decodeDeflated(d, data)
 	}

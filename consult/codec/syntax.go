@@ -15,7 +15,10 @@ const (
 	// JPEGLossless allows any predictor, JPEGLosslessSV1 the first alone.
 	JPEGLossless    = "1.2.840.10008.1.2.4.57"
 	JPEGLosslessSV1 = "1.2.840.10008.1.2.4.70"
-	DeflatedFrame   = "1.2.840.10008.1.2.8.1"
+	// JPEGLSLossless and JPEGLSNear are one coder; NEAR is in the scan.
+	JPEGLSLossless = "1.2.840.10008.1.2.4.80"
+	JPEGLSNear     = "1.2.840.10008.1.2.4.81"
+	DeflatedFrame  = "1.2.840.10008.1.2.8.1"
 )
 
 const syntaxRoot = "1.2.840.10008.1.2."
@@ -96,7 +99,7 @@ func video(uid string) bool {
 // Displayable reports whether Decode knows the syntax.
 func Displayable(uid string) bool {
 	switch uid {
-	case ImplicitLE, ExplicitLE, ExplicitBE, Deflated, Uncompressed, JPEGBaseline, RLE, JPEGLossless, JPEGLosslessSV1, DeflatedFrame:
+	case ImplicitLE, ExplicitLE, ExplicitBE, Deflated, Uncompressed, JPEGBaseline, RLE, JPEGLossless, JPEGLosslessSV1, JPEGLSLossless, JPEGLSNear, DeflatedFrame:
 		return true
 	}
 	return false
