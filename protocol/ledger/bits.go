@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"iter"
 	"math/bits"
+	"slices"
 )
 
 // set is a set of control entries by their place in the graph. Control entries
@@ -54,9 +55,9 @@ func (s set) without(o set) set {
 
 // top is the highest member, -1 if there is none.
 func (s set) top() int {
-	for i := len(s) - 1; i >= 0; i-- {
-		if s[i] != 0 {
-			return i<<6 + bits.Len64(s[i]) - 1
+	for i, w := range slices.Backward(s) {
+		if w != 0 {
+			return i<<6 + bits.Len64(w) - 1
 		}
 	}
 	return -1

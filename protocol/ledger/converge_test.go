@@ -58,12 +58,12 @@ func (c *crowd) meetAll() {
 // the odd meeting between.
 func busy(tb testing.TB, n int) *crowd {
 	tb.Helper()
-	c := newCrowd(tb, 4)
+	c := newCrowd(tb, 3)
 	r := rand.New(rand.NewPCG(7, 7))
 	for i := range n {
 		who := r.IntN(len(c.people))
 		c.say(c.replicas[who], c.people[who].local(), "a finding, or a question about one")
-		if i%50 == 0 {
+		if i%100 == 0 {
 			c.meet(who, (who+1)%len(c.people))
 		}
 		if i%(n/4+1) == n/8 { // an observer comes, made by whoever is there

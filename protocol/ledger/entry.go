@@ -221,9 +221,10 @@ func saltedBody(body any) ([]byte, error) {
 	if err != nil {
 		return nil, wrapped("body", err)
 	}
-	salt := make([]byte, saltSize)
-	_, _ = rand.Read(salt) // never fails since Go 1.24
-	return append(salt, b...), nil
+	out := make([]byte, saltSize+len(b))
+	_, _ = rand.Read(out[:saltSize]) // never fails since Go 1.24
+	copy(out[saltSize:], b)
+	return out, nil
 }
 
 // sign makes an entry of a header and a salted body.

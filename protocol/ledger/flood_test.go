@@ -205,7 +205,7 @@ func TestKindNames(t *testing.T) {
 	want := "create role device revoke epoch admit fork request message edit retract grant mark mark-edit mark-remove status assign " +
 		"report addendum critical acknowledge receipt decline ask held taken triage attempt wrong-patient sealed-read vote consensus outcome archived "
 	var got string
-	for k := Kind(0); k < 60; k++ {
+	for k := range Kind(60) {
 		if k.Known() {
 			got += k.String() + " "
 		}

@@ -1,5 +1,7 @@
 package ledger
 
+import "slices"
+
 // post is a content entry as the rules see it.
 type post struct {
 	author owner
@@ -37,10 +39,8 @@ func (g *graph) inForce(v *view, p post, before func(seq uint64, id EntryID) boo
 		}
 		return false
 	}
-	for _, i := range lowered {
-		if raised(i) {
-			return true
-		}
+	if slices.ContainsFunc(lowered, raised) {
+		return true
 	}
 	for _, i := range v.admits[p.author.device] {
 		if g.acts[i].author.person != p.author.person && raised(i) {

@@ -206,6 +206,7 @@ func (h *history) give(g *graph, e *event) bool {
 		a.cuts = []ContentCut{{Device: deviceOf(e.tdev), Seq: uint64(e.xseq)}}
 	case Revoke:
 		a.cut = e.makeCut()
+	default:
 	}
 	g.add(a)
 	return true

@@ -23,6 +23,7 @@ type property func(seed uint64, rules rules) error
 // TestProperties tries the properties of FORMATS §14. Each seed is one history;
 // a failing seed is all it takes to see it again.
 func TestProperties(t *testing.T) {
+	t.Parallel()
 	for name, p := range properties {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -37,6 +38,7 @@ func TestProperties(t *testing.T) {
 
 // TestMutations shows that each property has teeth: with a rule broken, it fails.
 func TestMutations(t *testing.T) {
+	t.Parallel()
 	for _, m := range []struct {
 		name, property string
 		rules          rules
