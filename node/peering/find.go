@@ -7,6 +7,7 @@ import (
 	"time"
 
 	dht "github.com/libp2p/go-libp2p-kad-dht"
+	"github.com/libp2p/go-libp2p/core/event"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -83,20 +84,30 @@ func (n *Node) supervise(ctx context.Context, h host.Host) {
 	before := networks()
 	start()
 	again := time.NewTimer(mdnsAgain)
+	again.Stop() // armed by a change
 	defer again.Stop()
+	moved, stop := n.moves(h)
+	defer stop()
 	tick := time.NewTicker(mdnsEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-again.C:
-			if service == nil || !slices.Equal(before, networks()) {
-				start()
+		case _, ok := <-moved:
+			if !ok {
+				moved = nil
+			} else if n.cfg.Moved != nil {
+				n.cfg.Moved()
 			}
+		case <-again.C:
+			start()
 		case <-tick.C:
 			now := networks()
 			if slices.Equal(before, now) {
+				if service == nil {
+					start() // there was no network to start on
+				}
 				continue
 			}
 			before = now
@@ -107,6 +118,16 @@ func (n *Node) supervise(ctx context.Context, h host.Host) {
 			n.kickAll()
 		}
 	}
+}
+
+// moves tells when the node's addresses change.
+func (n *Node) moves(h host.Host) (<-chan any, func()) {
+	sub, err := h.EventBus().Subscribe(new(event.EvtLocalAddressesUpdated))
+	if err != nil {
+		n.log.Warn("addresses are not watched", attrError(err))
+		return nil, func() {}
+	}
+	return sub.Out(), func() { _ = sub.Close() }
 }
 
 func (n *Node) lanState(s string) {

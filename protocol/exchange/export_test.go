@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"encoding/binary"
 	"io"
 
 	"github.com/curbside-p2p/curbside/protocol/identity"
@@ -69,4 +70,21 @@ func EncodeRange(request uint64, w Want, data []byte, proof [][32]byte) []byte {
 		panic(err)
 	}
 	return b
+}
+
+// FrameEntries is the type of a frame of entries.
+const FrameEntries = uint8(frameEntries)
+
+// FrameNeed is the type of a need.
+const FrameNeed = uint8(frameNeed)
+
+// ReadRaw reads one frame as it is.
+func ReadRaw(r io.Reader) (typ uint8, raw []byte, err error) {
+	f, err := readFrame(r, frameMax)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer f.release()
+	raw = binary.BigEndian.AppendUint32(nil, uint32(len(f.body)+1))
+	return uint8(f.typ), append(append(raw, byte(f.typ)), f.body...), nil
 }

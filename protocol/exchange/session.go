@@ -78,7 +78,8 @@ type Session struct {
 	emu    sync.Mutex // guards err, ended, timers
 	err    error
 	ended  bool
-	timers []func() bool
+	timers map[int]func() bool // that have not fired
+	timer  int
 }
 
 // errEnded is an end in order.
@@ -101,7 +102,8 @@ func New(cfg Config) *Session {
 		sent: map[[32]byte]struct{}{}, haves: map[haveKey][32]byte{}, asked: map[[48]byte]int{},
 		dirty:  map[ledger.ThreadID]struct{}{},
 		frames: make(chan frame, framesAhead), verify: make(chan pending, rangesAhead),
-		look: make(chan struct{}, 1), more: make(chan struct{}, 1), done: make(chan struct{}),
+		timers: map[int]func() bool{},
+		look:   make(chan struct{}, 1), more: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	s.stats.in.clock, s.stats.out.clock = cfg.Clock, cfg.Clock
 	return s
@@ -222,7 +224,14 @@ func (s *Session) after(d time.Duration, f func()) {
 	if s.ended {
 		return
 	}
-	s.timers = append(s.timers, s.cfg.Clock.AfterFunc(d, f))
+	s.timer++
+	id := s.timer
+	s.timers[id] = s.cfg.Clock.AfterFunc(d, func() {
+		s.emu.Lock()
+		delete(s.timers, id)
+		s.emu.Unlock()
+		f()
+	})
 }
 
 // strike counts a protocol error; the third ends the session. Other errors end it at once.

@@ -34,6 +34,7 @@ func (Clock) AfterFunc(d time.Duration, f func()) func() bool { return time.Afte
 //	thread 32 || device 32 || chain 1 || seq 8 || parent 32 || text
 type item struct {
 	thread ledger.ThreadID
+	device identity.DeviceID
 	row    ledger.Row
 	id     [32]byte
 	parent [32]byte // zero: none
@@ -46,6 +47,7 @@ func parseItem(b []byte) (item, bool) {
 	}
 	it := item{bytes: b, id: wire.Hash("entry", b)}
 	copy(it.thread[:], b)
+	copy(it.device[:], b[32:])
 	copy(it.row.Device[:], b[32:])
 	it.row.Chain = ledger.Chain(b[64])
 	it.row.Seq = binary.BigEndian.Uint64(b[65:])
@@ -76,6 +78,16 @@ func newThread(members ...identity.DeviceID) *thread {
 func (t *thread) add(it item) {
 	t.have[it.id] = true
 	t.items = append(t.items, it)
+}
+
+// last is the highest number of a chain.
+func (t *thread) last(k chainKey) (seq uint64) {
+	for _, it := range t.items {
+		if (chainKey{it.row.Device, it.row.Chain}) == k {
+			seq = max(seq, it.row.Seq)
+		}
+	}
+	return seq
 }
 
 type sealed struct {
@@ -283,10 +295,10 @@ func (l *Local) Receive(p exchange.Peer, id *ledger.ThreadID, items [][]byte) ex
 		case t.have[it.id]:
 			got.Rows = append(got.Rows, it.row)
 		case it.parent != ([32]byte{}) && !t.have[it.parent]:
-			if got.Need == nil {
-				got.Need = &ledger.Need{}
-			}
-			got.Need.Entries = append(got.Need.Entries, it.parent)
+			need(&got).Entries = append(need(&got).Entries, it.parent)
+		case it.row.Seq > t.last(chainKey{it.row.Device, it.row.Chain})+1:
+			from := t.last(chainKey{it.row.Device, it.row.Chain}) + 1
+			need(&got).Chains = append(need(&got).Chains, ledger.ChainNeed{Device: it.device, Chain: it.row.Chain, From: from})
 		default:
 			t.add(it)
 			got.Rows = append(got.Rows, it.row)
@@ -303,6 +315,13 @@ func (l *Local) Receive(p exchange.Peer, id *ledger.ThreadID, items [][]byte) ex
 	return got
 }
 
+func need(r *exchange.Received) *ledger.Need {
+	if r.Need == nil {
+		r.Need = &ledger.Need{}
+	}
+	return r.Need
+}
+
 // Answer implements exchange.Local.
 func (l *Local) Answer(_ exchange.Peer, id ledger.ThreadID, need ledger.Need) [][]byte {
 	l.mu.Lock()
@@ -313,7 +332,9 @@ func (l *Local) Answer(_ exchange.Peer, id ledger.ThreadID, need ledger.Need) []
 		return nil
 	}
 	for _, it := range t.items {
-		if slices.Contains(need.Entries, ledger.EntryID(it.id)) {
+		if slices.Contains(need.Entries, ledger.EntryID(it.id)) || slices.ContainsFunc(need.Chains, func(c ledger.ChainNeed) bool {
+			return c.Device == it.device && c.Chain == it.row.Chain && it.row.Seq >= c.From
+		}) {
 			out = append(out, it.bytes)
 		}
 	}
