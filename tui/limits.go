@@ -1,0 +1,29 @@
+package tui
+
+import "time"
+
+const (
+	colsMin, rowsMin = 80, 24 // below it a card says what size is needed
+	colsWide         = 110    // from here on the thread stands beside the image
+
+	callMax      = 20 * time.Second // a call that takes longer has failed as far as a reader is concerned
+	signMax      = 2 * time.Minute  // Argon2 on a slow machine, and a whole report
+	toastFor     = 5 * time.Second
+	logMax       = 200                    // lines of past toasts kept
+	eventsEvery  = 50 * time.Millisecond  // at most 20 messages a second from the event stream
+	eventsBuffer = 4096                   // events that wait; beyond, one "all" stands for them
+	detectMax    = time.Second            // for terminals that never answer
+	ackMax       = time.Second            // some multiplexers eat the cursor report
+	armAfter     = 600 * time.Millisecond // typing in flight confirms nothing
+	idleLock     = 10 * time.Minute
+	sixelSettle  = 60 * time.Millisecond // after the frame that it must not be drawn over by
+
+	frameCacheBytes = 96 << 20 // decoded frames kept for scrolling back
+	prefetchAhead   = 6        // in scroll direction; half as many behind
+	loadsMax        = 3        // frames asked for at once
+	slicesMax       = 100_000  // frames of one series that are listed
+
+	textMax   = 30 << 10 // an entry's text: FORMATS §12 has 32 KiB
+	filterMax = 100
+	lineMax   = 2000 // of a link or a passphrase
+)
