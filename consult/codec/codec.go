@@ -26,7 +26,10 @@
 // The package is pure: no goroutines. Work by unit is offered to the caller,
 // who brings the parallelism (see [Each]).
 //
-// Fuzz: go test -fuzz FuzzUnpack, FuzzRoundTrip, FuzzRLE, FuzzJPEG ./consult/codec
+// README.md lists the transfer syntaxes and what becomes of each.
+//
+// Fuzz: go test -fuzz F ./consult/codec, F one of FuzzUnpack, FuzzRoundTrip,
+// FuzzRLE, FuzzJPEG, FuzzJPEGLossless, FuzzJPEGLS
 package codec
 
 import (
