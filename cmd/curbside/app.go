@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -53,7 +54,7 @@ func run(ctx context.Context, args []string, in, out, errs *os.File) int {
 		in: in, out: out, err: errs,
 		inTTY: isTerminal(in), outTTY: isTerminal(out), errTTY: isTerminal(errs),
 	}
-	root := a.root()
+	root := a.root() //nolint:contextcheck // completion takes it from the root command, which gets it below
 	root.SetArgs(args)
 	root.SetIn(in)
 	root.SetOut(out)
@@ -203,10 +204,8 @@ func places(names ...string) cobra.PositionalArgs {
 		case len(args) > most:
 			return usage("%s: %q is one argument too many", cmd.CommandPath(), args[most])
 		}
-		for _, s := range args {
-			if s == "" {
-				return usage("%s: an argument is empty", cmd.CommandPath())
-			}
+		if slices.Contains(args, "") {
+			return usage("%s: an argument is empty", cmd.CommandPath())
 		}
 		return nil
 	}
@@ -214,10 +213,8 @@ func places(names ...string) cobra.PositionalArgs {
 
 // oneOf checks a flag that takes one of a few words.
 func oneOf(flag, value string, words ...string) error {
-	for _, w := range words {
-		if value == w {
-			return nil
-		}
+	if slices.Contains(words, value) {
+		return nil
 	}
 	return &usageError{msg: fmt.Sprintf("--%s %q is not known", flag, value), hint: "one of: " + strings.Join(words, ", ")}
 }

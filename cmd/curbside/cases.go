@@ -156,7 +156,7 @@ func (a *app) caseWatchCmd() *cobra.Command {
 				return a.emit(e, func(pg *page) { pg.row(e.Time, e.Event, e.Kind, short(e.Case), short(e.Study), short(e.Entry)) })
 			})
 			if ctx.Err() != nil {
-				return nil // stopped: that is how it ends
+				err = nil // stopped: that is how it ends
 			}
 			return err
 		}),

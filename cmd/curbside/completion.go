@@ -70,28 +70,20 @@ func (a *app) first(list ids) cobra.CompletionFunc {
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		return a.askNode(context.WithoutCancel(cmdContext(cmd)), list)
+		return a.askNode(cmd.Root().Context(), list)
 	}
 }
 
 // complete completes a flag.
 func (a *app) complete(cmd *cobra.Command, flag string, list ids) {
 	_ = cmd.RegisterFlagCompletionFunc(flag, func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-		return a.askNode(context.WithoutCancel(cmdContext(cmd)), list)
+		return a.askNode(cmd.Root().Context(), list)
 	})
 }
 
 // completeWords completes a flag that takes one of a few words.
 func completeWords(cmd *cobra.Command, flag string, words ...string) {
 	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
-}
-
-// cmdContext: completion runs without one in some versions of cobra.
-func cmdContext(cmd *cobra.Command) context.Context {
-	if ctx := cmd.Context(); ctx != nil {
-		return ctx
-	}
-	return context.Background()
 }
 
 // The names of patients stay out of completion: a shell shows it to whoever looks on.

@@ -66,7 +66,7 @@ func (a *app) showWords(words []string) error {
 	}
 	a.say("")
 	in := bufio.NewReader(a.in)
-	for _, i := range rand.Perm(len(words))[:min(wordsAsked, len(words))] {
+	for _, i := range rand.Perm(len(words))[:min(wordsAsked, len(words))] { //nolint:gosec // which words are asked back is no secret
 		for {
 			fmt.Fprintf(a.err, "word %d: ", i+1)
 			line, err := in.ReadString('\n')

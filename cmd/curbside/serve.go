@@ -21,7 +21,6 @@ const stopTime = 4500 * time.Millisecond
 type netFlags struct {
 	listen, bootstrap, relay []string
 	lanOnly, noDHT           bool
-	unbuilt                  map[string]bool
 }
 
 func (n *netFlags) flags(cmd *cobra.Command) {
@@ -33,7 +32,7 @@ func (n *netFlags) flags(cmd *cobra.Command) {
 	f.StringArrayVar(&n.relay, "relay", nil, "address of a relay; not in this version (repeatable)")
 }
 
-// unbuilt are flags of the contract whose part a later version brings: accepted, with a warning.
+// unbuiltFlags are flags of the contract whose part a later version brings: accepted, with a warning.
 func (n *netFlags) unbuiltFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.String("dicom", "", "HOST:PORT of the DICOM listener; not in this version")

@@ -172,7 +172,7 @@ func (o Op[Req, Res]) Call(ctx context.Context, c *Client, req Req) (Res, error)
 // Handle serves the use case on mux with fn.
 func (o Op[Req, Res]) Handle(mux *http.ServeMux, fn func(context.Context, Req) (Res, error)) {
 	mux.HandleFunc("POST "+prefix+string(o), func(w http.ResponseWriter, r *http.Request) {
-		ctx, req, err := readRequest[Req](r)
+		ctx, req, err := readRequest[Req](r.Context(), r)
 		if err != nil {
 			writeError(w, err)
 			return
@@ -226,7 +226,7 @@ func (s Stream[Req, Event]) Call(ctx context.Context, c *Client, req Req, emit f
 // Handle serves the stream on mux: fn sends events until it is done or ctx ends.
 func (s Stream[Req, Event]) Handle(mux *http.ServeMux, fn func(context.Context, Req, func(Event) error) error) {
 	mux.HandleFunc("POST "+prefix+string(s), func(w http.ResponseWriter, r *http.Request) {
-		ctx, req, err := readRequest[Req](r)
+		ctx, req, err := readRequest[Req](r.Context(), r)
 		if err != nil {
 			writeError(w, err)
 			return
@@ -250,14 +250,13 @@ func (s Stream[Req, Event]) Handle(mux *http.ServeMux, fn func(context.Context, 
 	})
 }
 
-func readRequest[Req any](r *http.Request) (context.Context, Req, error) {
+func readRequest[Req any](ctx context.Context, r *http.Request) (context.Context, Req, error) {
 	var req Req
 	d := json.NewDecoder(http.MaxBytesReader(nil, r.Body, requestBytesMax))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&req); err != nil {
 		return nil, req, Errorf(Usage, "request not understood: %v", err)
 	}
-	ctx := r.Context()
 	if s := r.Header.Get(headerAs); s != "" {
 		ctx = context.WithValue(ctx, keyAs, fromHeader(s))
 	}
@@ -269,15 +268,17 @@ func readRequest[Req any](r *http.Request) (context.Context, Req, error) {
 
 func writeError(w http.ResponseWriter, err error) {
 	e := AsError(err)
-	status := http.StatusConflict
+	var status int
 	switch e.Code {
+	case Refused, NotRunning:
+		status = http.StatusConflict
 	case Usage:
 		status = http.StatusBadRequest
 	case NotFound:
 		status = http.StatusNotFound
 	case Locked:
 		status = http.StatusLocked
-	case Internal:
+	default: // Internal
 		status = http.StatusInternalServerError
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -287,8 +288,7 @@ func writeError(w http.ResponseWriter, err error) {
 
 // AsError turns any failure into one that can be sent and shown.
 func AsError(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
 	if errors.Is(err, context.Canceled) {
