@@ -101,7 +101,7 @@ func (e *Entry) post() post {
 // epochFits is R4: the epoch is in the past, and for exactly the device set.
 func (t *Thread) epochFits(id EpochID, past set, v *view) bool {
 	s := t.epochs[id]
-	if s == nil || !slices.ContainsFunc(s.entries, func(e *Entry) bool { return past.has(e.place) }) {
+	if s == nil || !s.within(past) {
 		return false
 	}
 	return t.g.rules.anyEpoch || s.body.hdr.lists(v.list)
@@ -367,7 +367,7 @@ func (t *Thread) checkEpoch(p *parsed, v *view) error {
 	h := &p.control.epoch.hdr
 	for _, id := range h.Parents {
 		s := t.epochs[id]
-		if s == nil || !slices.ContainsFunc(s.entries, func(e *Entry) bool { return p.past.has(e.place) }) {
+		if s == nil || !s.within(p.past) {
 			return ErrEpochParents
 		}
 	}

@@ -239,23 +239,37 @@ func TestLyingBack(t *testing.T) {
 		must(t, err)
 		reports += len(r.Reports)
 	}
-	if _, believed := fresh.keys.secrets[tip]; believed {
-		t.Fatal("the lie was believed")
-	}
-	n := fresh.Need()
-	if n == nil || len(n.Seals) == 0 {
-		t.Fatalf("nothing is asked for: %+v", n)
-	}
-	for _, it := range anna.Answer(*n, c) {
-		r, err := fresh.Receive(it.Sealed, []Local{dora.local()})
-		must(t, err)
-		reports += len(r.Reports)
-	}
 	if reports == 0 {
 		t.Fatal("the lie was not reported")
 	}
-	if fresh.Root() != anna.Root() {
-		t.Fatal("not repaired")
+	if fresh.Root() != anna.Root() || !fresh.keys.secrets[tip].Equal(right) {
+		t.Fatal("a lie about the past keeps the past from new members")
+	}
+}
+
+// An epoch without parents does not hide what came before from new members.
+func TestHiddenHistory(t *testing.T) {
+	c := newCrowd(t, 2)
+	c.say(c.replicas[0], c.people[0].local(), "before")
+	c.meetAll()
+	eve, l := c.replicas[1], c.people[1].local()
+	own := eve.keys.secrets
+	eve.keys.secrets = map[EpochID]wire.Secret{}
+	p, es, keys, err := eve.draftEpoch(l, c.tick(), c)
+	must(t, err)
+	eve.keys.secrets = own
+	if len(p.control.epoch.hdr.Parents) != 0 {
+		t.Fatal("the test proves nothing")
+	}
+	_, err = eve.postEpoch(p, es, keys)
+	must(t, err)
+	c.meetAll()
+	dora := c.person(1)
+	c.role(c.replicas[0], c.people[0].local(), dora.join(RankReader))
+	fresh := NewThread(c.id)
+	feed(t, fresh, c.replicas[0].Missing(nil), dora.local())
+	if fresh.Root() != c.replicas[0].Root() {
+		t.Fatal("history is hidden")
 	}
 }
 

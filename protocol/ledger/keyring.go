@@ -146,7 +146,9 @@ func (t *Thread) suggest(id EpochID, es wire.Secret, r *Result) {
 	body, list := t.keys.bodies[id], t.keys.candidates[id]
 	switch {
 	case ok && !known.Equal(es) && body == nil: // a restored one, not compared yet
-		t.keys.candidates[id] = append(list, es)
+		if len(list) < CandidatesMax {
+			t.keys.candidates[id] = append(list, es)
+		}
 	case ok && !known.Equal(es):
 		r.report("back to epoch", id.String(), ErrCommit)
 	case ok:

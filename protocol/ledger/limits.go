@@ -37,7 +37,7 @@ const (
 	WaitingMaxBytes = 64 << 20
 	// LockedMax bounds items that no known secret opens.
 	LockedMax = 8000
-	// LockedPacketsMax bounds the epochs among them, as each new local key is
+	// LockedPacketsMax bounds the packets among them, as each new local key is
 	// tried on all their seals.
 	LockedPacketsMax = 512
 	// SecretsMax bounds secrets of epochs that are not admitted (yet).

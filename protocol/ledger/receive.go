@@ -14,6 +14,7 @@ import (
 type item struct {
 	sealed []byte
 	sum    [32]byte
+	keys   int // of a packet: the round of local keys that was tried on its seals
 }
 
 // pending is an opened entry that waits for what it rests on.
@@ -35,11 +36,15 @@ type waiting struct {
 	tags    map[[tagSize]byte][]item // envelopes without a key
 	packets map[EpochID][]item       // packets without a secret
 	opened  []item                   // a secret came
-	locked  int
-	bytes   int
+	locked  int                      // of both
+	// sealedOnly counts the packets among them.
+	sealedOnly int
+	bytes      int
 
 	asking map[identity.DeviceID][32]byte // local devices with their newest key
-	tried  map[[32]byte]bool              // local keys that the locked packets were tried with
+	tried  map[[32]byte]bool              // local keys ever at hand
+	keys   int                            // rises with each new one
+	stale  bool                           // a locked packet was not tried with all of them
 }
 
 func newWaiting() waiting {
@@ -98,9 +103,13 @@ func (w *waiting) meet(locals []Local) {
 			w.asking[l.Device.ID()] = l.KEMs[0].ID()
 		}
 	}
-	if !fresh {
+	if fresh {
+		w.keys++
+	}
+	if len(locals) == 0 || !fresh && !w.stale {
 		return
 	}
+	w.stale = false
 	for id := range w.packets {
 		w.unlockPackets(id)
 	}
@@ -173,16 +182,18 @@ func (t *Thread) takePacket(it item, locals []Local, r *Result) error {
 	if err != nil {
 		return err
 	}
+	if len(locals) > 0 && it.keys == t.waiting.keys {
+		locals = nil // tried before, and KEMs are slow; a secret may have come
+	} else if len(locals) > 0 {
+		it.keys = t.waiting.keys
+	}
 	p, es, err := t.openPacket(k, locals)
 	if errors.Is(err, ErrSeal) {
 		if errors.Is(err, ErrCommit) || errors.Is(err, ErrPacket) {
 			r.report("epoch", k.epoch.String(), err)
 		}
 		r.Need = &Need{Seals: t.sealNeeds(k.epoch)}
-		if len(t.waiting.packets) >= LockedPacketsMax {
-			return ErrFull
-		}
-		return t.waiting.lock(it, r, func() { t.waiting.packets[k.epoch] = append(t.waiting.packets[k.epoch], it) })
+		return t.waiting.lockPacket(k.epoch, it, r)
 	}
 	if err != nil {
 		return err
@@ -192,7 +203,11 @@ func (t *Thread) takePacket(it item, locals []Local, r *Result) error {
 	}
 	p.es = &es
 	t.note(p.control.epoch, r)
-	t.learn(k.epoch, es, r)
+	if t.epochs[k.epoch] != nil {
+		t.confirm(p.control.epoch, &es, r)
+	} else {
+		t.learn(k.epoch, es, r)
+	}
 	return t.offer(p, it, r)
 }
 
@@ -348,6 +363,19 @@ func (w *waiting) lock(it item, r *Result, keep func()) error {
 	return nil
 }
 
+// lockPacket keeps a packet that no local key opens. They are fewer than
+// envelopes may be, as a new key is tried on all their seals.
+func (w *waiting) lockPacket(epoch EpochID, it item, r *Result) error {
+	if w.sealedOnly >= LockedPacketsMax {
+		return ErrFull
+	}
+	return w.lock(it, r, func() {
+		w.packets[epoch] = append(w.packets[epoch], it)
+		w.sealedOnly++
+		w.stale = w.stale || it.keys < w.keys
+	})
+}
+
 func (w *waiting) unlockTag(tag [tagSize]byte) {
 	w.unlock(w.tags[tag])
 	delete(w.tags, tag)
@@ -355,6 +383,7 @@ func (w *waiting) unlockTag(tag [tagSize]byte) {
 
 func (w *waiting) unlockPackets(id EpochID) {
 	w.unlock(w.packets[id])
+	w.sealedOnly -= len(w.packets[id])
 	delete(w.packets, id)
 }
 
@@ -381,7 +410,7 @@ func (t *Thread) Forget() {
 	for id := range w.packets {
 		w.unlockPackets(id)
 	}
-	w.opened, w.bytes = nil, 0
+	w.opened, w.bytes, w.stale = nil, 0, false
 	clear(w.orphans)
 	clear(w.on)
 	clear(w.done)
