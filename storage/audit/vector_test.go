@@ -78,7 +78,7 @@ func runVector(t *testing.T, v storagetest.Vector) error {
 		return err
 	}
 	var proof []tlog.Hash
-	for _, h := range strings.Fields(v.Inputs["proof"]) {
+	for h := range strings.FieldsSeq(v.Inputs["proof"]) {
 		proof = append(proof, tlog.Hash(unhex(t, h)))
 	}
 	return CheckConsistency(older, c, proof)

@@ -53,49 +53,49 @@ func (b sealed) write(p *Partial, first, n int) error {
 	return p.Write(first, b.span(first, n), b.leaves[first:first+n])
 }
 
-func open(t testing.TB, disk *durable.Disk, dir string) *Store {
-	t.Helper()
+func open(tb testing.TB, disk *durable.Disk, dir string) *Store {
+	tb.Helper()
 	s, err := OpenOn(disk, dir)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.Close() })
+	tb.Cleanup(func() { _ = s.Close() })
 	return s
 }
 
-func put(t testing.TB, s *Store, list ...sealed) {
-	t.Helper()
+func put(tb testing.TB, s *Store, list ...sealed) {
+	tb.Helper()
 	b := s.NewBatch()
 	defer b.Abort()
 	for _, x := range list {
 		if err := b.Put(x.id, x.data, x.leaves); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	if err := b.Commit(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
 // holds checks that a blob is here, whole and right.
-func holds(t testing.TB, s *Store, b sealed) {
-	t.Helper()
+func holds(tb testing.TB, s *Store, b sealed) {
+	tb.Helper()
 	got, err := s.Read(b.id, 1<<30)
 	if err != nil || !bytes.Equal(got, b.data) {
-		t.Errorf("blob of %d bytes: %v", len(b.data), err)
+		tb.Errorf("blob of %d bytes: %v", len(b.data), err)
 		return
 	}
 	f, err := s.Open(b.id)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer func() { _ = f.Close() }()
 	leaves, err := f.Leaves()
 	if err != nil || len(leaves) != len(b.leaves) || blob.IDOf(uint64(f.Size()), leaves) != b.id {
-		t.Errorf("leaves: %v", err)
+		tb.Errorf("leaves: %v", err)
 	}
 	if data, err := f.ReadRange(0, len(leaves)); err != nil || !bytes.Equal(data, b.data) {
-		t.Errorf("range: %v", err)
+		tb.Errorf("range: %v", err)
 	}
 }
 
@@ -679,7 +679,7 @@ func FuzzResume(f *testing.F) {
 	x := makeBlob(1, 300_000)
 	f.Add(encodeTable(300_000, x.leaves))
 	f.Add([]byte{})
-	dir := f.TempDir()
+	dir := storagetest.FastDir(f)
 	f.Fuzz(func(t *testing.T, table []byte) {
 		s := open(t, nil, filepath.Join(dir, fmt.Sprint(rand.Uint64())))
 		defer func() { _ = s.Close(); _ = os.RemoveAll(s.dir) }()

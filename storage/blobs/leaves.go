@@ -114,10 +114,12 @@ func hashLeaves(r io.ReaderAt, length uint64) ([][32]byte, error) {
 	buf := make([]byte, blob.LeafSize)
 	for i := range leaves {
 		off, n := blob.LeafSpan(length, i)
-		if _, err := r.ReadAt(buf[:n], off); err != nil && !(errors.Is(err, io.EOF) && n == 0) {
-			if errors.Is(err, io.EOF) {
-				return nil, fmt.Errorf("leaf %d is cut: %w", i, blob.ErrCorrupt)
-			}
+		got, err := r.ReadAt(buf[:n], off)
+		switch {
+		case int64(got) == n: // io.EOF with the last byte is no error
+		case errors.Is(err, io.EOF):
+			return nil, fmt.Errorf("leaf %d is cut: %w", i, blob.ErrCorrupt)
+		default:
 			return nil, err
 		}
 		leaves[i] = blob.LeafHash(buf[:n])

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/curbside-p2p/curbside/storage/durable"
@@ -246,8 +248,10 @@ func FuzzLog(f *testing.F) {
 	}
 	f.Add(seed)
 	f.Add(seed[:100])
+	dir := storagetest.FastDir(f)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		path := filepath.Join(t.TempDir(), "log")
+		path := filepath.Join(dir, strconv.FormatUint(rand.Uint64(), 36))
+		defer func() { _ = os.Remove(path) }()
 		if err := os.WriteFile(path, b, 0o600); err != nil {
 			t.Fatal(err)
 		}

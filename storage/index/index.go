@@ -10,7 +10,8 @@
 // value is sealed as well, and every call runs where a panic is caught. Whatever
 // is wrong, the index wipes itself, is empty from then on, and says so: Fresh
 // after Open, ErrRebuild from any other call. The caller then fills it again
-// from the journal. An Index is safe for concurrent use.
+// from the journal. Open sets the umask of the process to 077, as badger asks for
+// files that anybody may read. An Index is safe for concurrent use.
 package index
 
 import (
@@ -57,6 +58,7 @@ type Index struct {
 
 // Open opens the index in dir or makes an empty one. Fresh tells which.
 func Open(dir string, key wire.Secret) (*Index, error) {
+	private()
 	ix := &Index{dir: dir, key: key}
 	clean := ix.sealed()
 	// From here on the database changes, so the seal no longer holds.
@@ -180,7 +182,7 @@ func (ix *Index) Close() error {
 		return nil
 	}
 	if err := ix.closeDB(); err != nil {
-		return nil //nolint:nilerr // not sealed: the next Open begins anew
+		return nil // not sealed: the next Open begins anew
 	}
 	if err := ix.seal(); err != nil {
 		return fmt.Errorf("close index: %w", err)

@@ -11,6 +11,7 @@ import (
 	"github.com/dgraph-io/badger/v4"
 
 	"github.com/curbside-p2p/curbside/protocol/wire"
+	"github.com/curbside-p2p/curbside/storage/storagetest"
 )
 
 func open(t *testing.T, dir string, key wire.Secret) *Index {
@@ -51,6 +52,7 @@ func TestRoundTrip(t *testing.T) {
 	if err := ix.Close(); err != nil {
 		t.Fatal(err)
 	}
+	storagetest.Private(t, dir)
 	ix = open(t, dir, key)
 	if ix.Fresh() {
 		t.Fatal("index was not kept")

@@ -110,30 +110,25 @@ func (j *Journal) Check(ctx context.Context) (Report, error) {
 		if err := ctx.Err(); err != nil {
 			return r, err
 		}
-		r.merge(j.scan(n, nil))
+		r = r.merge(j.scan(n))
 	}
 	return r, nil
 }
 
-func (r *Report) merge(o Report) {
+func (r Report) merge(o Report) Report {
 	r.Records += o.Records
 	r.Bytes += o.Bytes
 	r.Damage = append(r.Damage, o.Damage...)
+	return r
 }
 
 // scan reads one segment without changing it.
-func (j *Journal) scan(n uint64, f func(Record) error) Report {
+func (j *Journal) scan(n uint64) Report {
 	var r Report
 	state, err := durable.ScanLog(j.path(n), spec(), func(b []byte) error {
-		return eachRecord(b, func(rec Record) error {
-			r.Records++
-			if f != nil {
-				return f(rec)
-			}
-			return nil
-		})
+		return eachRecord(b, func(Record) error { r.Records++; return nil })
 	})
-	r.add(name(n), state)
+	r = r.with(name(n), state)
 	if err != nil {
 		r.Damage = append(r.Damage, Damage{Segment: name(n), What: BadFile})
 	}

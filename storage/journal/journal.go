@@ -98,7 +98,7 @@ func (r Report) Healthy() bool {
 	return !slices.ContainsFunc(r.Damage, func(d Damage) bool { return d.What == Rot || d.What == BadFile })
 }
 
-func (r *Report) add(segment string, s durable.LogState) {
+func (r Report) with(segment string, s durable.LogState) Report {
 	r.Bytes += s.Bytes
 	if s.BadHead {
 		r.Damage = append(r.Damage, Damage{Segment: segment, What: BadHead})
@@ -109,6 +109,7 @@ func (r *Report) add(segment string, s durable.LogState) {
 	if s.Torn.Len > 0 {
 		r.Damage = append(r.Damage, Damage{Segment: segment, What: Torn, Off: s.Torn.Off, Len: s.Torn.Len})
 	}
+	return r
 }
 
 func spec() durable.LogSpec {
@@ -162,7 +163,7 @@ func listSegments(dir string) ([]uint64, error) {
 func (j *Journal) openLast() error {
 	for i, n := range j.segments {
 		if i < len(j.segments)-1 {
-			j.found.merge(j.scan(n, nil))
+			j.found = j.found.merge(j.scan(n))
 			continue
 		}
 		l, state, err := j.disk.OpenLog(j.path(n), spec(), func(b []byte) error {
@@ -175,7 +176,7 @@ func (j *Journal) openLast() error {
 		if err != nil {
 			return err
 		}
-		j.found.add(name(n), state)
+		j.found = j.found.with(name(n), state)
 		j.last = l
 		return nil
 	}

@@ -74,7 +74,7 @@ func WriteVectors(t *testing.T, dir string, list []Vector) {
 		}
 		b.WriteString("\n")
 		for line := range slices.Chunk([]byte(hex.EncodeToString(v.Body)), 96) {
-			b.Write(append(line[:len(line):len(line)], '\n'))
+			b.Write(append(slices.Clip(line), '\n'))
 		}
 		if err := os.WriteFile(filepath.Join(dir, v.Name+".txt"), b.Bytes(), durable.FileMode); err != nil {
 			t.Fatal(err)

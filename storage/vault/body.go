@@ -99,7 +99,7 @@ func (b Body) clone() (Body, error) {
 }
 
 // caseKey finds the key of a case.
-func (b *Body) caseKey(id [32]byte) (wire.Secret, bool) {
+func (b Body) caseKey(id [32]byte) (wire.Secret, bool) {
 	for _, k := range b.CaseKeys {
 		if k.Case == id {
 			return k.Key, true

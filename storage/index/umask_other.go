@@ -1,0 +1,6 @@
+//go:build !unix
+
+package index
+
+// private does nothing: there are no file modes.
+func private() {}
