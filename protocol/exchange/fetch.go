@@ -271,6 +271,7 @@ func (s *Session) settle(p pending) error {
 		return s.strike(fmt.Errorf("range does not verify: %w", ErrProtocol))
 	}
 	if err := s.cfg.Local.Store(s.Peer(), w, p.body.Data, leaves); err != nil {
+		s.cfg.Local.Dropped(s.Peer(), []Want{w}, Ended)
 		return fmt.Errorf("store range: %w", err)
 	}
 	return nil

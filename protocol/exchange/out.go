@@ -263,28 +263,37 @@ type writer struct {
 const writeBuffer = 64 << 10
 
 func (s *Session) write(stream io.Writer) error {
-	w := writer{s: s, w: bufio.NewWriterSize(stream, writeBuffer)}
+	w := writer{s: s, w: bufio.NewWriterSize(said{s, stream}, writeBuffer)}
 	for {
 		j, ok, closed := s.out.next()
 		if !ok {
-			if err := s.flush(w.w); err != nil || closed {
+			if err := w.w.Flush(); err != nil || closed {
 				return err
 			}
 			<-s.out.ready
 			continue
 		}
-		s.writing.Store(s.cfg.Clock.Now().UnixNano())
 		if err := w.do(j); err != nil {
 			return err
 		}
 	}
 }
 
-func (s *Session) flush(w *bufio.Writer) error {
-	s.writing.Store(s.cfg.Clock.Now().UnixNano())
-	err := w.Flush()
-	s.writing.Store(0)
-	return err
+// said notes since when the stream has not taken what is written, a piece at a time.
+type said struct {
+	s *Session
+	w io.Writer
+}
+
+func (x said) Write(p []byte) (n int, err error) {
+	defer x.s.writing.Store(0)
+	for n < len(p) && err == nil {
+		x.s.writing.Store(x.s.cfg.Clock.Now().UnixNano())
+		var k int
+		k, err = x.w.Write(p[n:min(len(p), n+writeBuffer)])
+		n += k
+	}
+	return n, err
 }
 
 func (w *writer) do(j job) error {

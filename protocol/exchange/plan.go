@@ -156,6 +156,7 @@ func (p *Plan) Wants(peer Peer, may func(ledger.ThreadID) bool, ask Ask) []Want 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.sort()
+	may = remember(may)
 	var out []Want
 	bytes := 0
 	for pr := 0; pr <= min(ask.Priority, priorities-1); pr++ {
@@ -181,6 +182,19 @@ func (p *Plan) Wants(peer Peer, may func(ledger.ThreadID) bool, ask Ask) []Want 
 		out = p.late(peer, may, ask)
 	}
 	return out
+}
+
+// remember asks once for each thread: a study has hundreds of blobs.
+func remember(may func(ledger.ThreadID) bool) func(ledger.ThreadID) bool {
+	asked := map[ledger.ThreadID]bool{}
+	return func(t ledger.ThreadID) bool {
+		yes, ok := asked[t]
+		if !ok {
+			yes = may(t)
+			asked[t] = yes
+		}
+		return yes
+	}
 }
 
 // late gives ranges that were asked of other peers a while ago and did not come: a

@@ -71,7 +71,7 @@ type Session struct {
 	proven  atomic.Bool
 	greeted atomic.Bool // records went out: the peer can check our proof now
 	errors  atomic.Int32
-	heardAt atomic.Int64 // UnixNano of the last frame
+	heardAt atomic.Int64 // UnixNano of the last bytes
 	writing atomic.Int64 // UnixNano since when the writer has waited for the stream, 0 if not
 	watched atomic.Bool  // the watch is on
 
@@ -259,7 +259,7 @@ const readBuffer = 64 << 10
 
 // read takes frames until the stream or the session ends.
 func (s *Session) read(stream io.Reader) error {
-	r := bufio.NewReaderSize(stream, readBuffer)
+	r := bufio.NewReaderSize(heard{s, stream}, readBuffer)
 	budget := unprovenMax
 	brought := 0
 	for {
@@ -277,7 +277,6 @@ func (s *Session) read(stream io.Reader) error {
 		}
 		size := len(f.body) + 5
 		s.stats.in.add(size)
-		s.heardAt.Store(s.cfg.Clock.Now().UnixNano())
 		if !s.proven.Load() {
 			if budget -= size; budget <= 0 {
 				f.release()
@@ -293,6 +292,20 @@ func (s *Session) read(stream io.Reader) error {
 			return err
 		}
 	}
+}
+
+// heard notes when bytes come: a frame may take its time on a slow path.
+type heard struct {
+	s *Session
+	r io.Reader
+}
+
+func (h heard) Read(p []byte) (int, error) {
+	n, err := h.r.Read(p)
+	if n > 0 {
+		h.s.heardAt.Store(h.s.cfg.Clock.Now().UnixNano())
+	}
+	return n, err
 }
 
 func (s *Session) over() bool {
