@@ -1,8 +1,10 @@
 package consult
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/curbside-p2p/curbside/consult/report"
@@ -21,6 +23,7 @@ type world struct {
 	nowMS int64
 	id    ledger.ThreadID
 	all   []*actor
+	one   bool // everybody works on one replica: for what needs no crossing
 }
 
 // actor is a person with one device and a replica.
@@ -35,11 +38,6 @@ type actor struct {
 
 func (w *world) Card(id identity.DeviceID) *identity.Card { return w.cards[id] }
 
-func (w *world) fresh() wire.Secret {
-	w.seed++
-	return wire.Hash("test/seed", []byte(fmt.Sprint(w.seed)))
-}
-
 func (w *world) tick() int64 { w.nowMS += 1000; return w.nowMS }
 
 func (w *world) must(err error) {
@@ -49,24 +47,37 @@ func (w *world) must(err error) {
 	}
 }
 
+// people are made once, the n-th of every test the same: keys take longer than
+// all else here.
+var people sync.Map
+
 func (w *world) person(name string) *actor {
-	a := &actor{w: w, name: name, root: identity.RootFromSeed(w.fresh())}
-	d := identity.NewDevice(a.root.ID(), w.fresh())
-	a.local = ledger.Local{Device: d, KEMs: []*seal.KEM{seal.KEMFromSeed(w.fresh())}}
-	cert, err := a.root.CertifyDevice(d.Public(), "", 1, nil, 1)
-	w.must(err)
-	a.cert = cert
-	w.cards[d.ID()] = &identity.Card{Version: 1, Device: d.ID(), Number: 1, KEM: a.local.KEMs[0].Public()}
-	return a
+	w.seed++
+	seed := func(what string) wire.Secret { return wire.Hash("test/seed", fmt.Append(nil, what, w.seed)) }
+	made, ok := people.Load(w.seed)
+	if !ok {
+		a := &actor{root: identity.RootFromSeed(seed("root"))}
+		d := identity.NewDevice(a.root.ID(), seed("device"))
+		a.local = ledger.Local{Device: d, KEMs: []*seal.KEM{seal.KEMFromSeed(seed("kem"))}}
+		cert, err := a.root.CertifyDevice(d.Public(), "", 1, nil, 1)
+		w.must(err)
+		a.cert = cert
+		made, _ = people.LoadOrStore(w.seed, a)
+	}
+	a := *made.(*actor)
+	a.w, a.name = w, name
+	id := a.local.Device.ID()
+	w.cards[id] = &identity.Card{Version: 1, Device: id, Number: 1, KEM: a.local.KEMs[0].Public()}
+	return &a
 }
 
 func (a *actor) id() identity.PersonID { return a.root.ID() }
 
 // newWorld starts a case of anna's with ben and cleo as consultants, dora as
 // coordinator and otto as observer. Nothing is asked yet.
-func newWorld(tb testing.TB) (w *world, anna, ben, cleo, dora, otto *actor) {
+func newWorld(tb testing.TB, one bool) (w *world, anna, ben, cleo, dora, otto *actor) {
 	tb.Helper()
-	w = &world{TB: tb, cards: map[identity.DeviceID]*identity.Card{}, nowMS: 1_700_000_000_000}
+	w = &world{TB: tb, cards: map[identity.DeviceID]*identity.Card{}, nowMS: 1_700_000_000_000, one: one}
 	anna, ben, cleo, dora, otto = w.person("anna"), w.person("ben"), w.person("cleo"), w.person("dora"), w.person("otto")
 	t, _, err := ledger.Found(anna.local, []identity.Person{anna.root.Person()}, [][]byte{anna.cert}, w.tick(), w)
 	w.must(err)
@@ -80,9 +91,9 @@ func newWorld(tb testing.TB) (w *world, anna, ben, cleo, dora, otto *actor) {
 }
 
 // asked is newWorld with a request, a grant and ben and cleo assigned.
-func asked(tb testing.TB) (w *world, anna, ben, cleo, dora, otto *actor) {
+func asked(tb testing.TB, one bool) (w *world, anna, ben, cleo, dora, otto *actor) {
 	tb.Helper()
-	w, anna, ben, cleo, dora, otto = newWorld(tb)
+	w, anna, ben, cleo, dora, otto = newWorld(tb, one)
 	anna.post(ledger.Request, RequestBody{Question: "Is the nodule new?", Priority: PriorityRoutine, Consent: ConsentTreatment})
 	anna.post(ledger.Grant, grantBody(1, 1))
 	anna.post(ledger.Assign, AssignBody{Persons: []identity.PersonID{ben.id(), cleo.id()}})
@@ -103,7 +114,9 @@ func (a *actor) invite(b *actor, rank ledger.Rank) {
 	if !slices.Contains(a.w.all, b) {
 		p := b.root.Person()
 		body.Record, body.Certs = &p, []wire.Raw{b.cert}
-		b.t = ledger.NewThread(a.w.id)
+		if b.t = a.t; !a.w.one {
+			b.t = ledger.NewThread(a.w.id)
+		}
 		a.w.all = append(a.w.all, b)
 	}
 	_, err := a.t.Role(a.local, body, a.w.tick(), a.w)
@@ -129,6 +142,9 @@ func (a *actor) may(kind ledger.Kind, body any) error {
 // level exchanges between some actors, all if none is named, until they agree.
 func (w *world) level(some ...*actor) {
 	w.Helper()
+	if w.one {
+		return
+	}
 	if len(some) == 0 {
 		some = w.all
 	}
@@ -185,10 +201,15 @@ func (a *actor) stage(round uint64, s Stage) ledger.EntryID {
 func (a *actor) receipt(typ uint64) bool {
 	a.w.Helper()
 	b, ok := NewReceipt(a.fold(), a.t, a.local.Device.ID(), typ)
-	if ok {
-		a.post(ledger.Receipt, b)
+	if !ok {
+		return false
 	}
-	return ok
+	_, err := a.t.Append(a.local, ledger.Receipt, b, a.w.tick(), a.w)
+	if errors.Is(err, ledger.ErrNoEpoch) {
+		return false // an observer waits for a writer's epoch
+	}
+	a.w.must(err)
+	return true
 }
 
 // want levels, and compares state and flags on every replica.

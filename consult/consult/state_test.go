@@ -312,7 +312,7 @@ func TestTransitions(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w, anna, ben, cleo, dora, otto := asked(t)
+			w, anna, ben, cleo, dora, otto := asked(t, false)
 			tt.play(cast{w, anna, ben, cleo, dora, otto})
 		})
 	}
