@@ -65,6 +65,18 @@ func targets(ps []identity.PeerAddrs, self peer.ID) []peer.AddrInfo {
 	return out
 }
 
+// retargets asks for the targets whenever they may have changed.
+func (n *Node) retargets(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-n.renewed:
+			n.retarget() //nolint:contextcheck // keepers live by Node.ctx, which this is
+		}
+	}
+}
+
 // retarget starts keepers for new targets and stops those of former ones.
 func (n *Node) retarget() {
 	if n.cfg.Targets == nil {

@@ -69,6 +69,8 @@ type Node struct {
 	relays []peer.AddrInfo
 	log    *slog.Logger
 
+	renewed chan struct{} // targets may be others now
+
 	mu       sync.Mutex // guards all below
 	host     host.Host  // nil unless running
 	dht      *dht.IpfsDHT
@@ -94,7 +96,7 @@ func New(cfg Config) (*Node, error) {
 		return nil, fmt.Errorf("node key: %w", err)
 	}
 	n := &Node{
-		cfg: cfg, key: key, id: id, log: cfg.Log,
+		cfg: cfg, key: key, id: id, log: cfg.Log, renewed: make(chan struct{}, 1),
 		sessions: map[*session]struct{}{}, live: map[peer.ID]*session{},
 		unproven: map[peer.ID]int{}, joining: map[peer.ID]int{}, keepers: map[peer.ID]*keeper{},
 		lanDials: make(chan struct{}, lanDialsMax),
@@ -135,7 +137,8 @@ func (n *Node) Run(ctx context.Context, ready func()) error {
 	stopNotify := n.notice(h)
 	defer stopNotify()
 	n.work.Go(func() { n.supervise(ctx, h) })
-	n.Renew() //nolint:contextcheck // keepers live as long as this, by Node.ctx
+	n.work.Go(func() { n.retargets(ctx) })
+	n.Renew()
 	if ready != nil {
 		ready()
 	}
@@ -196,6 +199,9 @@ func (n *Node) Addrs() []string {
 	return self.Addrs
 }
 
+// Changed, Wanted, Renew and Restart return at once and call nobody back, so locks
+// that Local or Targets take may be held.
+
 // Changed tells every session that a thread has new entries, other members or
 // more of its blobs.
 func (n *Node) Changed(t ledger.ThreadID) {
@@ -206,10 +212,13 @@ func (n *Node) Changed(t ledger.ThreadID) {
 func (n *Node) Wanted() { n.each((*exchange.Session).Wanted) }
 
 // Renew says that targets, contacts, cards or records changed. Peers out of reach
-// are tried again at once.
+// are tried again at once. Targets is asked later, by another goroutine.
 func (n *Node) Renew() {
 	n.each((*exchange.Session).Renew)
-	n.retarget()
+	select {
+	case n.renewed <- struct{}{}:
+	default:
+	}
 }
 
 // Restart ends all sessions; new ones follow. It is for when the local devices are
