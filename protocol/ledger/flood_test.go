@@ -201,6 +201,61 @@ func TestNoCard(t *testing.T) {
 	}
 }
 
+// More heads than an entry can name are merged, first the control heads by
+// epochs, then the content heads by posts.
+func TestManyHeads(t *testing.T) {
+	c := newCrowd(t, AuthMax+4)
+	for i, r := range c.replicas[1:] {
+		_, err := r.Rekey(c.people[i+1].local(), c.tick(), c)
+		must(t, err)
+		c.say(r, c.people[i+1].local(), "all at once")
+	}
+	all := c.replicas[0]
+	for _, r := range c.replicas[1:] {
+		feed(t, all, r.Missing(all.Rows()), c.people[0].local())
+	}
+	if len(all.heads[Control]) <= AuthMax || len(all.heads[Content]) <= ParentsMax {
+		t.Fatal("the test proves nothing")
+	}
+	it := c.say(all, c.people[0].local(), "on top of it all")
+	if e := all.Entry(it[len(it)-1].Entry); len(e.Auth) != 1 || len(e.Parents) != ParentsMax {
+		t.Fatalf("%d auth heads, %d parents", len(e.Auth), len(e.Parents))
+	}
+	c.say(all, c.people[0].local(), "and the rest")
+	if len(all.heads[Content]) != 1 {
+		t.Fatalf("%d heads left", len(all.heads[Content]))
+	}
+	c.meet(0, 5)
+}
+
+// A thread does not take more members or devices than it may have.
+func TestRoom(t *testing.T) {
+	c := newCrowd(t, 2)
+	anna, l := c.replicas[0], c.people[0].local()
+	for range PersonsMax - 2 {
+		feed(t, anna, []Item{{Sealed: carry(t, anna, c.forge(anna, l, Role, c.person(2).join(RankReader), nil))}})
+	}
+	c.refused(anna, c.forge(anna, l, Role, c.person(1).join(RankReader), nil), ErrTooMany)
+	ben := c.people[1]
+	for range 2 {
+		c.device(ben)
+	}
+	feed(t, anna, []Item{{Sealed: carry(t, anna, c.forge(anna, l, Device, DeviceBody{Certs: raws(ben.certs[1:])}, nil))}})
+	c.device(ben)
+	c.refused(anna, c.forge(anna, l, Device, DeviceBody{Certs: raws(ben.certs[3:])}, nil), ErrTooMany)
+	if n := len(anna.now().list); n != DevicesMax {
+		t.Fatalf("%d devices", n)
+	}
+	it := c.say(anna, l, "to all of them")
+	if len(it) != 2 || it[0].Sealed[1] != DevicesMax {
+		t.Fatal("no epoch for all devices")
+	}
+	feed(t, c.replicas[1], anna.Missing(c.replicas[1].Rows()), ben.local())
+	if c.replicas[1].Root() != anna.Root() {
+		t.Fatal("not level")
+	}
+}
+
 func TestKindNames(t *testing.T) {
 	want := "create role device revoke epoch admit fork request message edit retract grant mark mark-edit mark-remove status assign " +
 		"report addendum critical acknowledge receipt decline ask held taken triage attempt wrong-patient sealed-read vote consensus outcome archived "

@@ -218,13 +218,16 @@ func (t *Thread) ByID(ids []EntryID) []Item {
 
 // From returns a device's chain from a number on, with all branches.
 func (t *Thread) From(device identity.DeviceID, chain Chain, seq uint64) []Item {
-	var list []*Entry
-	for at, entries := range t.chains[chainKey{device, chain}] {
+	return sortedItems(t.after(chainKey{device, chain}, seq))
+}
+
+func (t *Thread) after(k chainKey, seq uint64) (list []*Entry) {
+	for at, entries := range t.chains[k] {
 		if at >= seq {
 			list = append(list, entries...)
 		}
 	}
-	return sortedItems(list)
+	return list
 }
 
 func sortedItems(list []*Entry) []Item {
@@ -305,12 +308,15 @@ func (t *Thread) Answer(n Need, cards Cards) []Item {
 			list = append(list, e)
 		}
 	}
+	from := map[chainKey]uint64{} // a peer may ask for one chain a thousand times
 	for _, c := range n.Chains {
-		for seq, entries := range t.chains[chainKey{c.Device, c.Chain}] {
-			if seq >= c.From {
-				list = append(list, entries...)
-			}
+		k := chainKey{c.Device, c.Chain}
+		if at, asked := from[k]; !asked || c.From < at {
+			from[k] = c.From
 		}
+	}
+	for k, at := range from {
+		list = append(list, t.after(k, at)...)
 	}
 	return append(t.answerSeals(n.Seals, cards), sortedItems(list)...)
 }
