@@ -43,9 +43,9 @@ type Config struct {
 	// Targets are the peers wanted: contacts and case members, with the addresses
 	// of their cards. It is called at start and after each Renew.
 	Targets func() []identity.PeerAddrs
-	// Session, if given, is called when a session with a peer began (true) or the
-	// last one ended. A second beginning means that a session took another's place.
-	// It must not block.
+	// Session, if given, is called when a session with a peer began (true) and when it
+	// ended. One that takes another's place begins before the other ends. It must not
+	// block.
 	Session func(p exchange.Peer, up bool)
 	// Moved, if given, is called when Self has changed: cards are to be renewed.
 	Moved func()

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -194,6 +195,36 @@ func TestOneSession(t *testing.T) {
 	b.level(id, 6)
 	if len(a.Peers()) != 1 || len(b.Peers()) != 1 {
 		t.Errorf("sessions: %d and %d", len(a.Peers()), len(b.Peers()))
+	}
+}
+
+// TestRenewUnderLock: Renew may be called with a lock held that Targets takes.
+func TestRenewUnderLock(t *testing.T) {
+	t.Parallel()
+	a, b := start(t, nil), start(t, nil)
+	exchangetest.Befriend(a.local, b.local)
+	var mu sync.Mutex
+	self := a.Self()
+	b.want = func() []identity.PeerAddrs {
+		mu.Lock()
+		defer mu.Unlock()
+		return []identity.PeerAddrs{self}
+	}
+	mu.Lock()
+	b.Renew()
+	b.Wanted()
+	b.Restart()
+	b.Changed(ledger.ThreadID{})
+	mu.Unlock()
+	wait(t, "session", b.up)
+	// Every beginning has its end.
+	b.Restart()
+	wait(t, "end", b.down)
+	wait(t, "session", b.up)
+	b.stop()
+	wait(t, "end", b.down)
+	if len(b.up) != len(b.down) {
+		t.Errorf("%d beginnings and %d ends are left", len(b.up), len(b.down))
 	}
 }
 

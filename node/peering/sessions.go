@@ -156,15 +156,15 @@ func (n *Node) ended(s *session) {
 	n.mu.Lock()
 	n.release(s)
 	delete(n.sessions, s)
-	was := n.live[s.peer] == s
-	if was {
+	began := s.proven
+	if n.live[s.peer] == s {
 		delete(n.live, s.peer)
 	}
 	if k, ok := n.keepers[s.peer]; ok && s.inbound {
 		k.kick() // one of its own it sees end
 	}
 	n.mu.Unlock()
-	if was && n.cfg.Session != nil {
+	if began && n.cfg.Session != nil {
 		n.cfg.Session(s.exchange.Peer(), false)
 	}
 }
