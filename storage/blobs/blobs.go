@@ -46,11 +46,13 @@ type Store struct {
 	disk *durable.Disk
 	sync *group
 	puts atomic.Uint64 // names of files in tmp/
+	leaf leafCache
 
 	mu    sync.Mutex // guards parts and dirs
 	parts map[blob.ID]*Partial
 	dirs  map[string]bool // folders that exist; true: their names are on the medium
 	whole func(blob.ID)
+	lost  func(blob.ID)
 }
 
 // Open opens the store in dir, makes it if need be, and sweeps what was half
@@ -80,6 +82,15 @@ func (s *Store) OnWhole(f func(blob.ID)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.whole = f
+}
+
+// OnLost sets what is called, like OnWhole, when leaves that Write had taken are
+// missing again because the medium did not take them: the disk is full, or bad.
+// Whoever plans transfers asks the Partial what it has and wants the rest again.
+func (s *Store) OnLost(f func(blob.ID)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lost = f
 }
 
 // Close makes all received leaves durable and ends the store's goroutine.

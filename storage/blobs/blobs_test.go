@@ -22,6 +22,24 @@ import (
 	"github.com/curbside-p2p/curbside/storage/storagetest"
 )
 
+func TestLeafCache(t *testing.T) {
+	t.Parallel()
+	var c leafCache
+	for i := range 40 {
+		c.put(blob.ID{byte(i)}, make([][32]byte, leavesCached/16))
+	}
+	if c.total > leavesCached || len(c.kept) != 16 || len(c.order) != 16 {
+		t.Errorf("%d leaves of %d blobs", c.total, len(c.kept))
+	}
+	if _, ok := c.get(blob.ID{39}); !ok {
+		t.Error("the newest is not kept")
+	}
+	c.put(blob.ID{50}, make([][32]byte, leavesCached+1))
+	if len(c.kept) != 16 {
+		t.Error("one blob took all")
+	}
+}
+
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("CURBSIDE_TEST_BLOBS"); dir != "" {
 		writeForever(dir)
@@ -373,13 +391,19 @@ func TestPartialFaults(t *testing.T) {
 		} else {
 			faults.Full(n * 100_000)
 		}
+		var lost sync.Map
+		s.OnLost(func(id blob.ID) { lost.Store(id, true) })
+		failed := false
 		for i := 0; i < 32; i += 8 {
 			_ = x.write(p, i, 8)
 			if i == 8 {
-				_ = s.Flush()
+				failed = s.Flush() != nil
 			}
 		}
-		_ = s.Flush()
+		failed = s.Flush() != nil || failed
+		if _, told := lost.Load(x.id); failed && p.Missing(1) != nil && n < 5 && !told {
+			t.Errorf("fault %d: leaves were lost and nobody was told", n)
+		}
 		faults.Heal()
 		for _, m := range p.Missing(100) {
 			if err := x.write(p, m.First, m.N); err != nil {

@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"github.com/curbside-p2p/curbside/protocol/blob"
-	"github.com/curbside-p2p/curbside/storage/durable"
 )
 
 // File is an open, whole blob. It is safe for concurrent use.
@@ -17,7 +16,7 @@ type File struct {
 	id   blob.ID
 	size uint64
 	path string
-	disk *durable.Disk
+	s    *Store
 
 	once   sync.Once
 	leaves [][32]byte
@@ -41,7 +40,7 @@ func (s *Store) Open(id blob.ID) (*File, error) {
 		_ = f.Close()
 		return nil, fmt.Errorf("open blob %s: %w", id, err)
 	}
-	return &File{f: f, id: id, size: uint64(info.Size()), path: s.path(id), disk: s.disk}, nil
+	return &File{f: f, id: id, size: uint64(info.Size()), path: s.path(id), s: s}, nil
 }
 
 // Read returns all bytes of a whole blob that must not be longer than limit,
@@ -78,7 +77,15 @@ func (f *File) Close() error { return f.f.Close() }
 // from the leaf table or, if that is lost or wrong, from the blob itself; then
 // blob.ErrCorrupt says that the blob is damaged. Do not change the slice.
 func (f *File) Leaves() ([][32]byte, error) {
-	f.once.Do(func() { f.leaves, f.err = f.load() })
+	f.once.Do(func() {
+		var ok bool
+		if f.leaves, ok = f.s.leaf.get(f.id); ok && len(f.leaves) == blob.LeafCount(f.size) {
+			return
+		}
+		if f.leaves, f.err = f.load(); f.err == nil {
+			f.s.leaf.put(f.id, f.leaves)
+		}
+	})
 	return f.leaves, f.err
 }
 
@@ -98,7 +105,7 @@ func (f *File) load() ([][32]byte, error) {
 		return nil, fmt.Errorf("blob %s: %w", f.id, blob.ErrCorrupt)
 	}
 	if keep { // a cache: without it the next reader hashes again
-		_ = f.disk.Replace(f.path+leavesSuffix, encodeTable(f.size, leaves))
+		_ = f.s.disk.Replace(f.path+leavesSuffix, encodeTable(f.size, leaves))
 	}
 	return leaves, nil
 }

@@ -267,24 +267,34 @@ func (st *step) writeTable() error {
 	return errors.Join(err, f.Close())
 }
 
-// settle notes the outcome after the folders were synced.
+// settle notes the outcome after the folders were synced, and tells of it.
 func (st *step) settle(dirErr error) {
 	p := st.p
+	p.s.mu.Lock()
+	whole, lost := p.s.whole, p.s.lost
+	p.s.mu.Unlock()
 	if st.renamed {
 		p.s.settle(p.id, p.length, st.leaves)
-		p.s.mu.Lock()
-		whole := p.s.whole
-		p.s.mu.Unlock()
 		if whole != nil && dirErr == nil {
 			whole(p.id)
 		}
 		return
 	}
+	failed := st.failed || dirErr != nil
+	st.note(failed)
+	if failed && lost != nil {
+		lost(p.id)
+	}
+}
+
+// note enters what is safe now, or gives up what may not be.
+func (st *step) note(failed bool) {
+	p := st.p
 	p.files.Lock()
 	defer p.files.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if st.failed || dirErr != nil {
+	if failed {
 		p.retreat()
 	} else {
 		p.created = false

@@ -15,4 +15,6 @@ const (
 	// leavesKept is the smallest leaf count worth a file of leaf hashes; with
 	// fewer, hashing the blob again costs less than opening another file.
 	leavesKept = 3
+	// leavesCached bounds the leaf hashes in memory: 4 MB, the leaves of 8 GiB.
+	leavesCached = 128 << 10
 )
