@@ -215,6 +215,14 @@ func (t *Thread) takePacket(it item, locals []Local, r *Result) error {
 func (t *Thread) openPacket(k *packet, locals []Local) (*parsed, wire.Secret, error) {
 	if es, ok := t.keys.secrets[k.epoch]; ok {
 		p, err := k.open(es)
+		if err == nil || t.keys.bodies[k.epoch] != nil {
+			return p, es, err
+		}
+		// A restored secret, not compared before: perhaps it is what is wrong.
+		p, es, err = k.unseal(locals)
+		if err == nil {
+			t.keys.drop(k.epoch)
+		}
 		return p, es, err
 	}
 	for _, es := range t.keys.candidates[k.epoch] {
