@@ -48,7 +48,7 @@ const (
 	headSize   = magicSize + saltSize + 4
 	framesAt   = 2 * headSize
 	frameHead  = 12
-	resyncSpan = 64 << 20 // how far a good frame is searched after a bad one
+	resyncSpan = 1 << 20 // of a file is in memory while a good frame is searched after a bad one
 )
 
 var (

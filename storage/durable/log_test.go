@@ -182,6 +182,29 @@ func TestFailedSync(t *testing.T) {
 	}
 }
 
+// However long a bad frame is, the good ones after it are found.
+func TestLongRot(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "log")
+	long := durable.LogSpec{Magic: "curbside/test/1\n", FrameMax: 8 << 20}
+	l, err := (*durable.Disk)(nil).CreateLog(path, long)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{10, 5 << 20, 11, 12} {
+		if err := l.Append(make([]byte, n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = l.Close()
+	storagetest.Flip(t, path, 64+12+10+2) // the length in the head of the long frame
+	var got []int
+	state, err := durable.ScanLog(path, long, func(b []byte) error { got = append(got, len(b)); return nil })
+	if err != nil || fmt.Sprint(got) != "[10 11 12]" || len(state.Lost) != 1 || state.Torn.Len > 0 {
+		t.Errorf("frames %v, %+v, %v", got, state, err)
+	}
+}
+
 func TestLimitsAndKinds(t *testing.T) {
 	t.Parallel()
 	path, l := create(t, nil, 1)

@@ -116,18 +116,29 @@ func (l *Log) goodHead(head []byte, off, end int64) (n int, ok bool) {
 
 // resync searches the first good frame after a bad one at off; -1 if there is none.
 func (l *Log) resync(off, end int64) (int64, error) {
-	window := make([]byte, min(end-off, resyncSpan))
-	if n, err := l.f.ReadAt(window, off); n < len(window) {
-		return -1, err
+	for start := off + 1; start < end; start += resyncSpan {
+		window := make([]byte, min(end-start, resyncSpan+frameHead-1))
+		if n, err := l.f.ReadAt(window, start); n < len(window) {
+			return -1, err
+		}
+		at, err := l.findFrame(window, start, end)
+		if at >= 0 || err != nil {
+			return at, err
+		}
 	}
-	for i := 1; i+frameHead <= len(window); i++ {
-		at := off + int64(i)
+	return -1, nil
+}
+
+// findFrame searches a good frame whose head lies in a window of the file.
+func (l *Log) findFrame(window []byte, start, end int64) (int64, error) {
+	for i := 0; i+frameHead <= len(window); i++ {
+		at := start + int64(i)
 		n, ok := l.goodHead(window[i:], at, end)
 		if !ok {
 			continue
 		}
 		payload := make([]byte, n)
-		if _, err := l.f.ReadAt(payload, at+frameHead); err != nil {
+		if _, err := l.f.ReadAt(payload, at+frameHead); err != nil && n > 0 {
 			return -1, err
 		}
 		if l.sum(payload) == binary.BigEndian.Uint32(window[i+8:]) {

@@ -9,12 +9,13 @@ const (
 	// arrayMax bounds arrays in the body and rows in one batch: a study of
 	// 100,000 instances may have a row each.
 	arrayMax = 100_000
-	// ValueMax bounds the value of a row: a link table of a large study.
-	ValueMax = 16 << 20
+	// ValueMax bounds the value of a row: the manifest of a study of 100,000
+	// instances, FORMATS §12.
+	ValueMax = 64 << 20
 	// nameMax bounds table and key of a row; keys are hashes and short words.
 	nameMax = 1 << 10
 	// batchMax bounds one batch on disk, which is in memory as a whole.
-	batchMax = 64 << 20
+	batchMax = 160 << 20
 	// compactMin is the size below which dead rows do not matter.
 	compactMin = 1 << 20
 	// chunkMax is about how much a frame holds when the log is written anew.
