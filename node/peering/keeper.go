@@ -203,6 +203,10 @@ func (k *keeper) try(ctx context.Context, h host.Host) (lasted time.Duration, br
 		}
 		return 0, false
 	}
+	if k.n.with(k.id) != nil {
+		_ = s.Reset() // the peer was quicker
+		return 0, false
+	}
 	begun := time.Now()
 	err = k.n.run(ctx, s, true)
 	k.n.logEnd(ctx, k.id, err)

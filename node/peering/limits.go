@@ -44,8 +44,10 @@ const (
 	goodTime = 10 * time.Second
 	// briefMax is how many sessions in a row may break young before redials wait.
 	briefMax = 3
-	// sameTime is within how long two sessions of one pair count as begun at once.
-	sameTime = 5 * time.Second
+	// onceTime is within how long two sessions of one pair count as begun at once,
+	// freshTime how long one may have lasted that another does not replace.
+	onceTime  = time.Second
+	freshTime = 5 * time.Second
 	// yieldTime is how long the node with the higher PeerID lets the other dial first.
 	yieldTime = 250 * time.Millisecond
 

@@ -127,15 +127,17 @@ func (s stream) Abort() { _ = s.Reset() }
 
 var _ io.ReadWriteCloser = stream{}
 
-// prove makes a session the one with its peer, or ends it, or the other: both sides
-// know both transcripts, so both drop the same. A session that has lasted a while is
-// one the peer has lost, or it would not have opened another.
+// prove makes a session the one with its peer, or ends it, or the other. Of two that
+// began at once both sides drop the same, as both know both transcripts. A little
+// later the first one stays: the other was under way already. One that has lasted a
+// while is one the peer has lost, or it would not have opened another.
 func (n *Node) prove(s *session, text [32]byte) error {
 	n.mu.Lock()
 	n.release(s)
 	now := time.Now()
 	if old := n.live[s.peer]; old != nil {
-		if now.Sub(old.since) < sameTime && bytes.Compare(old.text[:], text[:]) < 0 {
+		age := now.Sub(old.since)
+		if age < freshTime && (age > onceTime || bytes.Compare(old.text[:], text[:]) < 0) {
 			n.mu.Unlock()
 			return errDuplicate
 		}
