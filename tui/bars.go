@@ -86,7 +86,11 @@ func (r *root) tabsLine(room int) string {
 			if i == r.tab {
 				style = r.th.barOn
 			}
-			line += style.Render(fmt.Sprintf(" %d %s ", i+1, s.title()))
+			gap := " "
+			if brand == "" {
+				gap = ""
+			}
+			line += style.Render(fmt.Sprintf("%s%d %s ", gap, i+1, s.title()))
 		}
 		if width(line) <= room || brand == "" {
 			return fit(line, min(width(line), room))

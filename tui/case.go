@@ -286,15 +286,7 @@ var paneOrder = []string{"series", "image", "thread"}
 func (c *casePage) turn(d int) tea.Cmd {
 	i := slices.Index(paneOrder, c.focus)
 	c.focus = paneOrder[(i+d+len(paneOrder))%len(paneOrder)]
-	return tea.Batch(c.resize(c.w, c.h), c.clearSixel())
-}
-
-// clearSixel: cells that become text again must not keep pixels.
-func (c *casePage) clearSixel() tea.Cmd {
-	if c.r.caps.backend == sixel && c.narrow() {
-		return tea.ClearScreen
-	}
-	return nil
+	return tea.Batch(c.r.wipe(), c.resize(c.w, c.h))
 }
 
 func (c *casePage) skipHeads(id string) tea.Cmd {
@@ -367,7 +359,7 @@ func (c *casePage) do(id string) tea.Cmd {
 }
 
 func (c *casePage) draw(w, h int) []string {
-	series, image, threadPane := c.panes()
+	series, _, threadPane := c.panes()
 	if c.note != "" && c.d.Case.Case == "" {
 		return centre([]string{c.r.th.dim.Render(c.note), "", c.r.th.dim.Render("! try again · esc back")}, w, h)
 	}
@@ -385,7 +377,6 @@ func (c *casePage) draw(w, h int) []string {
 		}
 		return beside(left, bar, c.view.draw(c.focus == "image"))
 	}
-	_ = image
 	return beside(left, bar, c.view.draw(c.focus == "image"), bar, c.thread.draw(threadPane.w, threadPane.h))
 }
 

@@ -198,7 +198,7 @@ func newArea(th theme) textarea.Model {
 }
 
 func (d *composer) done() bool         { return d.closed }
-func (d *composer) contexts() []string { return []string{"dialog"} }
+func (d *composer) contexts() []string { return []string{"compose"} }
 
 func (d *composer) update(msg tea.Msg) tea.Cmd {
 	if k, ok := msg.(tea.KeyPressMsg); ok {
@@ -251,7 +251,7 @@ func newReader(r *root, title string, lines []string) *reader {
 }
 
 func (d *reader) done() bool         { return d.closed }
-func (d *reader) contexts() []string { return []string{"dialog"} }
+func (d *reader) contexts() []string { return []string{"reader"} }
 
 func (d *reader) update(msg tea.Msg) tea.Cmd {
 	k, ok := msg.(tea.KeyPressMsg)

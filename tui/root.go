@@ -136,7 +136,16 @@ func (r *root) refresh() tea.Cmd {
 // push opens a page above the others.
 func (r *root) push(s screen) tea.Cmd {
 	r.pages = append(r.pages, s)
-	return tea.Batch(s.resize(r.body()), s.open(), r.caps.repaint())
+	return tea.Batch(r.wipe(), s.resize(r.body()), s.open(), r.caps.repaint())
+}
+
+// wipe has the whole screen drawn again where pixels would stay under blanks:
+// the renderer does not write cells that were blank before.
+func (r *root) wipe() tea.Cmd {
+	if r.caps.backend != sixel || !r.caps.sent {
+		return nil
+	}
+	return tea.ClearScreen
 }
 
 // pop closes the uppermost page.
@@ -145,7 +154,7 @@ func (r *root) pop() tea.Cmd {
 		r.pages[n-1].close()
 		r.pages = r.pages[:n-1]
 	}
-	return tea.Batch(r.page().resize(r.body()), r.page().update(shownMsg{}))
+	return tea.Batch(r.wipe(), r.page().resize(r.body()), r.page().update(shownMsg{}))
 }
 
 // shownMsg tells a page that it is the uppermost again.
@@ -161,7 +170,7 @@ func (r *root) show(i int) tea.Cmd {
 
 func (r *root) open(o overlay) tea.Cmd {
 	r.overlays = append(r.overlays, o)
-	return nil
+	return r.wipe()
 }
 
 // say shows a toast and keeps it in the log.
@@ -253,7 +262,7 @@ func (r *root) forward(msg tea.Msg) tea.Cmd {
 			if i := slices.Index(r.overlays, o); i >= 0 {
 				r.overlays = slices.Delete(r.overlays, i, i+1)
 			}
-			cmd = tea.Batch(cmd, r.page().update(shownMsg{}))
+			cmd = tea.Batch(cmd, r.wipe(), r.page().update(shownMsg{}))
 		}
 		return cmd
 	}
@@ -262,6 +271,7 @@ func (r *root) forward(msg tea.Msg) tea.Cmd {
 
 func (r *root) onTick() tea.Cmd {
 	now := r.now()
+	shown := len(r.toasts)
 	r.toasts = slices.DeleteFunc(r.toasts, func(t toast) bool { return now.After(t.until) })
 	if r.known && !r.me.Locked && r.me.MustConfirm && now.Sub(r.lastKey) > idleLock {
 		r.lastKey = now
@@ -269,6 +279,9 @@ func (r *root) onTick() tea.Cmd {
 	}
 	if r.offline != "" {
 		return r.refresh()
+	}
+	if shown > len(r.toasts) {
+		return r.caps.repaint()
 	}
 	return nil
 }

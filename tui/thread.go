@@ -86,8 +86,9 @@ func (t *thread) key(id string) bool {
 	return true
 }
 
-func (t *thread) draw(w, h int) []string {
+func (t *thread) draw(full, h int) []string {
 	th := t.c.r.th
+	w := full - 1 // a blank at the right edge
 	on := t.c.focus == "thread"
 	style := th.dim
 	if on {
@@ -98,7 +99,7 @@ func (t *thread) draw(w, h int) []string {
 	if t.reports {
 		head, other = fmt.Sprintf("REPORTS %d", len(t.c.d.Reports)), "t thread"
 	}
-	out := []string{fit(style.Render(head), max(0, w-width(other)-1)) + th.dim.Render(other) + " "}
+	out := []string{fit(style.Render(head), max(0, w-width(other))) + th.dim.Render(other)}
 	foot := []string{th.border.Render(strings.Repeat("─", w))}
 	for _, l := range wrap(t.c.members(), w) {
 		foot = append(foot, th.dim.Render(l))
@@ -119,7 +120,7 @@ func (t *thread) draw(w, h int) []string {
 	}
 	t.place(len(lines), room, from, to)
 	out = append(out, block(lines[min(t.top, len(lines)):], w, room)...)
-	return append(out, block(foot, w, len(foot))...)
+	return block(append(out, block(foot, w, len(foot))...), full, h)
 }
 
 // place keeps the chosen entry in sight, unless the reader has scrolled away.

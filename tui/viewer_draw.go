@@ -32,7 +32,7 @@ func (v *viewer) middle(left, letter, rightText string, w int) string {
 		return s + right(rightText, w-width(s))
 	}
 	if letter != "" {
-		left += " " + v.r.th.accent.Render("edge "+letter)
+		left += " " + v.r.th.accent.Render("▾"+letter)
 	}
 	gap := w - width(left) - width(rightText)
 	if gap < 1 {

@@ -58,7 +58,7 @@ func (w *worklist) close()       { w.s.close() }
 func (w *worklist) typing() bool { return w.typed }
 func (w *worklist) forget()      { w.all, w.rows = nil, nil; w.list.set(0) }
 func (w *worklist) contexts() []string {
-	c := []string{"inbox", "list", "move", "tabs", "all"}
+	c := []string{"list", "inbox", "move", "tabs", "all"}
 	if w.filter.Value() != "" {
 		c = append([]string{"filtered"}, c...)
 	}
@@ -307,7 +307,7 @@ func (w *worklist) columns(width int, mark, age, id, study, from, state, images,
 		fromW, stateW, imgW = 24, 18, 12
 	}
 	fixed := 4 + 5 + 8 + fromW + 1 + stateW + 1 + imgW + 1 + 3
-	studyW := max(8, width-fixed-1)
+	studyW := max(8, width-fixed-2)
 	return " " + fit(mark, 3) + right(age, 4) + " " + fit(id, 7) + " " + fit(study, studyW) + " " + fit(from, fromW) + " " + fit(state, stateW) + " " + right(images, imgW) + " " + right(fresh, 3)
 }
 
@@ -401,9 +401,12 @@ func (w *worklist) preview(width int) []string {
 	if c.Case == "" {
 		return th.box("", nil, width, previewHigh, false)
 	}
-	lines := wrap(" "+line(c.Question), width-4)
+	lines := wrap(line(c.Question), width-4)
 	if len(lines) > 3 {
-		lines = append(lines[:2], fit(lines[2], width-5)+"…")
+		lines = append(lines[:2], fit(lines[2]+"…", width-4))
+	}
+	for i := range lines {
+		lines[i] = " " + lines[i]
 	}
 	for len(lines) < 3 {
 		lines = append(lines, "")

@@ -7,6 +7,8 @@ const (
 	sideMax = 16384
 	// PlacementMax is the most rows or columns a kitty placement has: there are 297 diacritics.
 	PlacementMax = 297
+	// smallRing: marks below this radius, in pixels, are four ticks only.
+	smallRing = 7
 	// sixelGreys: more than 64 cannot be told apart on the terminals that have sixel.
 	sixelGreys = 64
 )

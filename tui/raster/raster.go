@@ -80,8 +80,11 @@ func Draw(img image.Image, marks []Mark) image.Image {
 		out.Pix[4*i], out.Pix[4*i+1], out.Pix[4*i+2], out.Pix[4*i+3] = r, g, bl, 255
 	}
 	for _, m := range marks {
-		ring := max(4, min(b.Dx(), b.Dy())/24)
+		ring := max(3, min(b.Dx(), b.Dy())/24)
 		for a := range 64 {
+			if ring < smallRing { // on coarse canvases a ring would hide what it marks
+				break
+			}
 			s, c := math.Sincos(float64(a) * math.Pi / 32)
 			out.SetRGBA(m.X+int(math.Round(c*float64(ring))), m.Y+int(math.Round(s*float64(ring))), m.Color)
 		}

@@ -103,6 +103,12 @@ func (s *Screen) handlers() {
 		return true
 	})
 	if s.opt.Sixel {
+		s.vt.RegisterCsiHandler('J', func(p ansi.Params) bool {
+			if n, _, _ := p.Param(0, 0); n != 1 {
+				s.sixels = nil
+			}
+			return false // the cells are the emulator's
+		})
 		s.vt.RegisterCsiHandler('c', func(ansi.Params) bool { s.answer("\x1b[?62;4;22c"); return true })
 		s.vt.RegisterDcsHandler('q', func(_ ansi.Params, data []byte) bool {
 			at := s.vt.CursorPosition()

@@ -63,6 +63,9 @@ func run() error {
 	ended := make(chan struct{})
 	go func() { _, _ = io.Copy(s, tty); close(ended) }()
 	go func() { _, _ = io.Copy(tty, s.Replies()) }()
+	for end := time.Now().Add(untilMax); s.Wrote() == 0 && time.Now().Before(end); {
+		time.Sleep(20 * time.Millisecond)
+	}
 	press(s, tty, *keys)
 	settle(s)
 	if *text {
