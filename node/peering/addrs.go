@@ -190,7 +190,7 @@ func reachable(a ma.Multiaddr) bool {
 	if isRelayed(a) || !manet.IsPrivateAddr(a) {
 		return true
 	}
-	return within(a, interfacePrefixes(func(string) bool { return true }))
+	return onLink(a)
 }
 
 func isRelayed(a ma.Multiaddr) bool {
@@ -203,9 +203,18 @@ func isQUIC(a ma.Multiaddr) bool {
 	return err == nil
 }
 
-// onLAN says whether an address is of this host or a private network.
+// onLAN says whether an address is of this host, a private network or the same link:
+// some hospitals have public addresses inside.
 func onLAN(a ma.Multiaddr) bool {
-	return manet.IsPrivateAddr(a) || manet.IsIPLoopback(a) || manet.IsIP6LinkLocal(a)
+	if isRelayed(a) {
+		return false
+	}
+	return manet.IsPrivateAddr(a) || manet.IsIPLoopback(a) || manet.IsIP6LinkLocal(a) || onLink(a)
+}
+
+// onLink says whether an interface of ours lies in an address's network.
+func onLink(a ma.Multiaddr) bool {
+	return within(a, interfacePrefixes(func(string) bool { return true }))
 }
 
 // rank orders dials, NETWORK §3.4: TCP first, since a core moves two to four times

@@ -32,7 +32,7 @@ import (
 type Config struct {
 	Key       []byte   // from NewKey
 	Listen    []string // multiaddrs, or HOST:PORT for TCP and QUIC; none: port 4001 on every address
-	LANOnly   bool     // no public address is dialled or accepted
+	LANOnly   bool     // no public address beyond this link is dialled or accepted
 	MDNS      bool     // look for peers on the LAN
 	NoDHT     bool
 	Bootstrap []string // multiaddrs with /p2p/; they also switch the DHT on

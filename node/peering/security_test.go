@@ -203,6 +203,7 @@ func TestGate(t *testing.T) {
 	lan := gate{lanOnly: true, wanted: func(id peer.ID) bool { return id == "friend" }}
 	open := gate{wanted: lan.wanted}
 	public, far := ma.StringCast("/ip4/203.0.113.7/tcp/1"), ma.StringCast("/ip4/10.254.253.252/tcp/1")
+	relayed := ma.StringCast("/ip4/10.0.0.1/tcp/1/p2p/12D3KooWGRUaGFUDLwqeVnFBgbC5mJCxgUXHKu8nkrmrNM1a9Afv/p2p-circuit")
 	for _, tc := range []struct {
 		name string
 		g    gate
@@ -212,6 +213,7 @@ func TestGate(t *testing.T) {
 	}{
 		{"lan only, public", lan, "friend", public, false},
 		{"lan only, private", lan, "friend", far, true},
+		{"lan only, a relay on the LAN", lan, "friend", relayed, false},
 		{"public", open, "stranger", public, true},
 		{"a stranger's private address elsewhere", open, "stranger", far, false},
 		{"a friend's private address elsewhere", open, "friend", far, true},
