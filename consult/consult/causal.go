@@ -57,59 +57,71 @@ func (p past) within(o past) bool {
 	return true
 }
 
-// history knows, for all content entries, which weighing entries came before.
-type history struct {
-	place map[ledger.EntryID]int
-	upTo  map[ledger.EntryID]past // the entry itself included
+// known is what never changes of an entry, whatever else arrives.
+type known struct {
+	body    any // pointer to its body type; nil if it cannot be read
+	decoded bool
+	unknown bool
+	rank    ledger.Rank // of its author, as its author knew
+	ranked  bool
+	place   int  // among the weighing entries, -1 if it is none
+	upTo    past // the weighing entries it rests on, itself included
+	it      *item
 }
 
-// newHistory walks entries in display order, in which what an entry rests on
-// comes before it.
-func newHistory(entries []*ledger.Entry) *history {
-	h := &history{place: map[ledger.EntryID]int{}, upTo: make(map[ledger.EntryID]past, len(entries))}
-	for _, e := range entries {
-		if e.Chain != ledger.Content {
-			continue
+// Memory remembers what never changes of the entries of one thread, to fold it
+// again in a fraction of the time. It is not safe for concurrent use.
+type Memory struct {
+	of     map[ledger.EntryID]*known
+	places int
+}
+
+// learn returns what is known of an entry. Entries come in display order, in
+// which what an entry rests on comes before it.
+func (m *Memory) learn(e *ledger.Entry) *known {
+	k := m.of[e.ID]
+	if k == nil {
+		k = &known{place: -1}
+		if e.Chain == ledger.Content {
+			m.rest(e, k)
 		}
-		p := h.before(e)
-		if weighs(e.Kind) {
-			n := len(h.place)
-			h.place[e.ID] = n
-			p = p.with(n)
-		}
-		h.upTo[e.ID] = p
+		m.of[e.ID] = k
 	}
-	return h
+	if !k.decoded && e.Body != nil && e.Chain == ledger.Content {
+		body, err := Decode(e.Kind, e.Body)
+		if k.decoded, k.unknown = true, err != nil; err == nil {
+			k.body = body
+		}
+	}
+	return k
 }
 
-func (h *history) before(e *ledger.Entry) past {
-	var p past
+func (m *Memory) rest(e *ledger.Entry, k *known) {
 	if e.Prev != nil {
-		p = h.upTo[*e.Prev]
+		k.upTo = m.of[*e.Prev].upTo
 	}
 	for _, id := range e.Parents {
-		p = p.join(h.upTo[id])
+		k.upTo = k.upTo.join(m.of[id].upTo)
 	}
-	return p
+	if weighs(e.Kind) {
+		k.place = m.places
+		m.places++
+		k.upTo = k.upTo.with(k.place)
+	}
 }
 
 // precedes reports whether a weighing entry is in the past of another entry.
-func (h *history) precedes(a, b *item) bool {
-	n, ok := h.place[a.e.ID]
-	return ok && a != b && h.upTo[b.e.ID].has(n)
-}
+func precedes(a, b *item) bool { return a != b && a.k.place >= 0 && b.k.upTo.has(a.k.place) }
 
 // concurrent reports whether neither of two weighing entries knew of the other.
-func (h *history) concurrent(a, b *item) bool {
-	return a != b && !h.precedes(a, b) && !h.precedes(b, a)
-}
+func concurrent(a, b *item) bool { return a != b && !precedes(a, b) && !precedes(b, a) }
 
 // maximal returns those of some weighing entries, given in display order, that
 // no other of them comes after; in display order too.
-func (h *history) maximal(items []*item) []*item {
+func maximal(items []*item) []*item {
 	var out []*item
 	for _, x := range slices.Backward(items) {
-		if !slices.ContainsFunc(out, func(y *item) bool { return h.precedes(x, y) }) {
+		if !slices.ContainsFunc(out, func(y *item) bool { return precedes(x, y) }) {
 			out = append(out, x)
 		}
 	}

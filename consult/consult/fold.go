@@ -7,16 +7,15 @@ import (
 	"github.com/curbside-p2p/curbside/protocol/ledger"
 )
 
-// item is one entry with what is known of it.
+// item is one entry in one run of Fold.
 type item struct {
 	e         *ledger.Entry
+	k         *known
 	force     bool
 	body      any // pointer to its body type; nil if erased or unreadable
 	unknown   bool
 	edited    *item // the acting edit of a message
 	retracted bool
-	rank      ledger.Rank // of its author, as its author knew
-	ranked    bool
 }
 
 // fold is one run of Fold. Its lists hold entries in force whose body can be
@@ -24,10 +23,9 @@ type item struct {
 type fold struct {
 	t     *ledger.Thread
 	s     *State
-	h     *history
+	m     *Memory
 	ranks map[identity.PersonID]ledger.Rank // as they are now
 	items []*item                           // every entry
-	byID  map[ledger.EntryID]*item
 	of    map[ledger.Kind][]*item
 
 	request   *item
@@ -43,11 +41,17 @@ type fold struct {
 
 // Fold returns the case as the entries of a thread say it stands. It never
 // fails: an entry that cannot be read or must not count is shown without effect.
-func Fold(t *ledger.Thread) *State {
+func Fold(t *ledger.Thread) *State { return new(Memory).Fold(t) }
+
+// Fold is [Fold] with what is remembered of earlier runs over the same thread.
+func (m *Memory) Fold(t *ledger.Thread) *State {
 	entries := t.Entries()
+	if m.of == nil {
+		m.of = make(map[ledger.EntryID]*known, len(entries))
+	}
 	f := &fold{
-		t: t, s: &State{Case: t.ID()}, h: newHistory(entries), ranks: t.Members().Ranks,
-		byID: make(map[ledger.EntryID]*item, len(entries)), of: map[ledger.Kind][]*item{}, openers: map[uint64][]*item{}, opinionOf: map[ledger.EntryID]*opinion{},
+		t: t, s: &State{Case: t.ID()}, m: m, ranks: t.Members().Ranks, items: make([]*item, 0, len(entries)),
+		of: map[ledger.Kind][]*item{}, openers: map[uint64][]*item{}, opinionOf: map[ledger.EntryID]*opinion{},
 	}
 	for _, e := range entries {
 		f.add(e)
@@ -71,28 +75,33 @@ func Fold(t *ledger.Thread) *State {
 }
 
 func (f *fold) add(e *ledger.Entry) {
-	it := &item{e: e, force: f.t.InForce(e)}
-	if e.Chain == ledger.Content && e.Body != nil {
-		body, err := Decode(e.Kind, e.Body)
-		it.unknown = err != nil
-		if err == nil {
-			it.body = body
-		}
+	k := f.m.learn(e)
+	it := &item{e: e, k: k, force: f.t.InForce(e)}
+	k.it = it
+	if e.Body != nil { // else erased here
+		it.body, it.unknown = k.body, k.unknown
 	}
 	f.items = append(f.items, it)
-	f.byID[e.ID] = it
 	if it.force && it.body != nil {
 		f.of[e.Kind] = append(f.of[e.Kind], it)
 	}
 }
 
+// find returns an entry of the thread, nil if it is not here.
+func (f *fold) find(id ledger.EntryID) *item {
+	if k := f.m.of[id]; k != nil {
+		return k.it
+	}
+	return nil
+}
+
 // rankOf returns the rank that an author had, as far as the author knew. A
 // removal that the entry did not know of is the ledger's to judge.
 func (f *fold) rankOf(it *item) ledger.Rank {
-	if !it.ranked {
-		it.rank, it.ranked = f.t.MembersAt(it.e).Ranks[it.e.Person], true
+	if !it.k.ranked {
+		it.k.rank, it.k.ranked = f.t.MembersAt(it.e).Ranks[it.e.Person], true
 	}
-	return it.rank
+	return it.k.rank
 }
 
 // each calls fn for the entries of a kind that count, with their body.
@@ -109,7 +118,7 @@ func each[B any](f *fold, k ledger.Kind, fn func(it *item, b *B)) {
 // must see one state.
 func (f *fold) foldMessages() {
 	each(f, ledger.Retract, func(it *item, b *RetractBody) {
-		m := f.byID[b.Message]
+		m := f.find(b.Message)
 		if m == nil {
 			return
 		}
@@ -123,7 +132,7 @@ func (f *fold) foldMessages() {
 		}
 	})
 	each(f, ledger.Edit, func(it *item, b *EditBody) {
-		m := f.byID[b.Message]
+		m := f.find(b.Message)
 		if m != nil && m.e.Kind == ledger.Message && m.e.Person == it.e.Person && !m.retracted {
 			m.edited = it // the last in display order is the highest (lamport, EntryID)
 		}
@@ -159,7 +168,7 @@ func (f *fold) foldRequest() {
 	})
 	voices = append(voices, f.request)
 	slices.SortFunc(voices, inDisplayOrder)
-	for _, it := range f.h.maximal(voices) {
+	for _, it := range maximal(voices) {
 		switch b := it.body.(type) {
 		case *RequestBody:
 			f.priority = max(f.priority, b.Priority)

@@ -55,13 +55,13 @@ type row struct {
 // Hash is H("state", CBOR(state)) of what people did and said, FORMATS §7. What
 // nodes post by themselves, receipts and held, does not enter it, and neither
 // do the states delivered and seen, which come of receipts.
-func (s *State) Hash() [32]byte { return wire.Hash("state", wire.MustMarshal(s.core)) }
+func (s *State) Hash() [32]byte { return wire.Hash("state", wire.MustMarshal(s.core())) }
 
-func (f *fold) core() core {
-	s := f.s
+func (s *State) core() core {
+	priority, _ := ParsePriority(s.Priority)
 	c := core{
-		Format: 1, Case: s.Case, State: s.clinical, Flags: s.Flags, Round: s.Round, Priority: uint64(f.priority), NeededBy: s.NeededByMS,
-		Assigned: s.Assigned, Entries: f.digestEntries(),
+		Format: 1, Case: s.Case, State: s.clinical, Flags: s.Flags, Round: s.Round, Priority: uint64(priority), NeededBy: s.NeededByMS,
+		Assigned: s.Assigned, Entries: digest(s.entries, func(r row) row { return r }),
 	}
 	if s.Request != nil {
 		c.Request = &s.Request.Entry
@@ -75,29 +75,29 @@ func (f *fold) core() core {
 		return row{Entry: r.Entry, Bits: bits(r.Valid, r.Note, r.Stale, r.Acknowledged), Acts: acts(r.SupersededBy)}
 	})
 	c.Marks = digest(s.Marks, func(m Mark) row { return row{Entry: m.Entry, Bits: bits(m.Removed), Acts: m.Edits} })
-	c.Open = digest(slices.Concat(f.criticalRows(), f.askRows()), func(r row) row { return r })
+	c.Open = digest(slices.Concat(s.criticalRows(), s.askRows()), func(r row) row { return r })
 	return c
 }
 
-func (f *fold) criticalRows() []row {
+func (s *State) criticalRows() []row {
 	var out []row
-	for _, c := range f.s.Criticals {
+	for _, c := range s.Criticals {
 		out = append(out, row{Entry: c.Entry, Acts: acts(c.AcknowledgedBy)})
 	}
 	return out
 }
 
-func (f *fold) askRows() []row {
+func (s *State) askRows() []row {
 	var out []row
-	for _, a := range f.s.Asks {
+	for _, a := range s.Asks {
 		out = append(out, row{Entry: a.Entry, Bits: bits(a.Open)})
 	}
 	return out
 }
 
-// digestEntries covers every content entry that people made, in force or not.
-func (f *fold) digestEntries() [32]byte {
-	var rows []row
+// entryRows covers every content entry that people made, in force or not.
+func (f *fold) entryRows() []row {
+	rows := make([]row, 0, len(f.items))
 	for _, it := range f.items {
 		if !counts(it.e.Kind) {
 			continue
@@ -108,7 +108,7 @@ func (f *fold) digestEntries() [32]byte {
 		}
 		rows = append(rows, r)
 	}
-	return digest(rows, func(r row) row { return r })
+	return rows
 }
 
 func digest[T any](list []T, line func(T) row) [32]byte {

@@ -12,7 +12,7 @@ import (
 func (f *fold) foldMarks() {
 	edits, removed := map[ledger.EntryID][]*item{}, map[ledger.EntryID]bool{}
 	owns := func(it *item, id ledger.EntryID) bool {
-		m := f.byID[id]
+		m := f.find(id)
 		return m != nil && m.e.Kind == ledger.Mark && m.e.Person == it.e.Person
 	}
 	each(f, ledger.MarkEdit, func(it *item, b *MarkEditBody) {
@@ -27,7 +27,7 @@ func (f *fold) foldMarks() {
 		m := Mark{Entry: it.e.ID, Author: it.e.Person, Place: b.Place, DerivedFrom: b.DerivedFrom, Removed: removed[it.e.ID]}
 		geometry, values := b.Geometry, b.Values
 		m.Label = b.Label
-		for _, x := range f.h.maximal(edits[it.e.ID]) {
+		for _, x := range maximal(edits[it.e.ID]) {
 			e := x.body.(*MarkEditBody)
 			m.Edits = append(m.Edits, x.e.ID)
 			geometry, values, m.Label = e.Geometry, e.Values, e.Label
@@ -115,7 +115,7 @@ func (f *fold) foldAsks() {
 		if b.ReplyTo == nil || it.retracted {
 			return
 		}
-		ask := f.byID[*b.ReplyTo]
+		ask := f.find(*b.ReplyTo)
 		if ask == nil {
 			return
 		}
@@ -135,8 +135,8 @@ func (f *fold) foldAsks() {
 // no later preliminary report went past.
 func (f *fold) asking() bool {
 	for _, a := range f.s.Asks {
-		it := f.byID[a.Entry]
-		past := func(o *opinion) bool { return f.h.precedes(it, o.it) }
+		it := f.find(a.Entry)
+		past := func(o *opinion) bool { return precedes(it, o.it) }
 		if a.Open && f.wasAssigned(it) && f.roundKnown(it, f.s.Round) && !slices.ContainsFunc(f.ofType(ReportOpinion), past) {
 			return true
 		}
@@ -148,7 +148,7 @@ func (f *fold) asking() bool {
 // study and an owner or coordinator opens a new round.
 func (f *fold) foldWrongPatient() {
 	each(f, ledger.WrongPatient, func(it *item, w *WrongPatientBody) {
-		after := func(x *item) bool { return f.h.precedes(it, x) }
+		after := func(x *item) bool { return precedes(it, x) }
 		granted := slices.ContainsFunc(f.of[ledger.Grant], func(g *item) bool {
 			return after(g) && f.rankOf(g) == ledger.RankFounder && g.body.(*GrantBody).Lineage != w.Lineage
 		})

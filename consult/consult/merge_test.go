@@ -98,19 +98,18 @@ func TestMarkMerges(t *testing.T) {
 // TestMarkEditsAtOnce makes two edits of one author that do not know of each
 // other, which takes two devices.
 func TestMarkEditsAtOnce(t *testing.T) {
-	h := &history{place: map[ledger.EntryID]int{}, upTo: map[ledger.EntryID]past{}}
-	a, b, c := &item{e: &ledger.Entry{ID: ledger.EntryID{1}}}, &item{e: &ledger.Entry{ID: ledger.EntryID{2}}}, &item{e: &ledger.Entry{ID: ledger.EntryID{3}}}
-	for n, it := range []*item{a, b, c} {
-		h.place[it.e.ID] = n
-	}
-	h.upTo[a.e.ID] = past(nil).with(0)
-	h.upTo[b.e.ID] = h.upTo[a.e.ID].with(1)
-	h.upTo[c.e.ID] = h.upTo[a.e.ID].with(2)
-	if got := h.maximal([]*item{a, b, c}); !slices.Equal(got, []*item{b, c}) {
+	a, b, c := &item{k: &known{place: 0}}, &item{k: &known{place: 1}}, &item{k: &known{place: 2}}
+	a.k.upTo = past(nil).with(0)
+	b.k.upTo = a.k.upTo.with(1)
+	c.k.upTo = a.k.upTo.with(2)
+	if got := maximal([]*item{a, b, c}); !slices.Equal(got, []*item{b, c}) {
 		t.Errorf("%d maximal, want the two that came after the first", len(got))
 	}
-	if !h.concurrent(b, c) || h.concurrent(a, b) || !h.precedes(a, c) || h.precedes(c, a) {
+	if !concurrent(b, c) || concurrent(a, b) || !precedes(a, c) || precedes(c, a) {
 		t.Error("who came before whom is wrong")
+	}
+	if got := b.k.upTo.join(c.k.upTo); !got.has(0) || !got.has(1) || !got.has(2) || got.has(64) {
+		t.Error("a union lacks something")
 	}
 }
 

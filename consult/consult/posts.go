@@ -104,7 +104,7 @@ func (f *fold) describe(it *item, p *Post) {
 }
 
 func (f *fold) unlessRetracted(message ledger.EntryID, s string) string {
-	if m := f.byID[message]; m != nil && m.retracted {
+	if m := f.find(message); m != nil && m.retracted {
 		return ""
 	}
 	return s

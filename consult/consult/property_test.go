@@ -26,6 +26,9 @@ func TestOrder(t *testing.T) {
 			}
 			w.level()
 			want := w.all[0].fold()
+			if got := play.memory.Fold(w.all[0].t); !reflect.DeepEqual(got, want) {
+				t.Fatalf("seed %d: what was remembered differs", n)
+			}
 			for _, a := range w.all {
 				if got := shuffled(w, a, r); !reflect.DeepEqual(got, want) || got.Hash() != want.Hash() {
 					t.Fatalf("seed %d: %s sees another state in another order: %s %v, %s %v", n, a.name, got.State, got.Flags, want.State, want.Flags)
@@ -83,6 +86,8 @@ type randomCase struct {
 	w     *world
 	r     *rand.Rand
 	known map[ledger.Kind][]ledger.EntryID
+
+	memory Memory // of the first one's replica
 }
 
 // some returns an entry of one of some kinds, or one that is nowhere.
@@ -97,6 +102,7 @@ func (h *randomCase) some(kinds ...ledger.Kind) ledger.EntryID {
 func (h *randomCase) anybody() *actor { return h.w.all[h.r.IntN(len(h.w.all))] }
 
 func (h *randomCase) step() {
+	h.memory.Fold(h.w.all[0].t)
 	if h.r.IntN(3) == 0 {
 		h.w.level(h.anybody(), h.anybody())
 		return

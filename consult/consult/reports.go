@@ -39,7 +39,7 @@ func (f *fold) foldReports() {
 	addenda := f.addenda()
 	each(f, ledger.Taken, func(it *item, b *TakenBody) {
 		o := byID[b.Report]
-		if a := f.byID[b.Report]; o == nil && a != nil {
+		if a := f.find(b.Report); o == nil && a != nil {
 			if of, ok := a.body.(*AddendumBody); ok {
 				o = byID[of.Report]
 			}
@@ -91,7 +91,7 @@ func (f *fold) supersede() {
 	for _, o := range f.opinions {
 		for _, id := range o.body.Supersedes {
 			old := f.opinionOf[id]
-			if o.valid && old != nil && old.it.e.Person == o.it.e.Person && old.body.Type <= o.body.Type && f.h.precedes(old.it, o.it) {
+			if o.valid && old != nil && old.it.e.Person == o.it.e.Person && old.body.Type <= o.body.Type && precedes(old.it, o.it) {
 				old.by = o
 			}
 		}
@@ -129,8 +129,8 @@ func (f *fold) acknowledged(o *opinion) bool {
 
 func (f *fold) versionTaken(o *opinion, v *item) bool {
 	return slices.ContainsFunc(o.taken, func(taken *item) bool {
-		named := f.byID[taken.body.(*TakenBody).Report]
-		return named == v || f.h.precedes(v, named)
+		named := f.find(taken.body.(*TakenBody).Report)
+		return named == v || precedes(v, named)
 	})
 }
 
@@ -154,8 +154,8 @@ func (f *fold) stale(o *opinion) bool {
 		if g.Quarantined || pins(o.body.Images, g.Manifest.ID) {
 			continue
 		}
-		granted := f.byID[g.Entry]
-		knew := func(v *item) bool { return f.h.precedes(granted, v) }
+		granted := f.find(g.Entry)
+		knew := func(v *item) bool { return precedes(granted, v) }
 		if older := f.pinsOlder(o, g); older && !slices.ContainsFunc(o.addenda, knew) {
 			return true
 		}

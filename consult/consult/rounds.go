@@ -21,7 +21,7 @@ func (f *fold) foldAssigns() {
 			f.assigns = append(f.assigns, it)
 		}
 	})
-	f.acting = f.h.maximal(f.assigns)
+	f.acting = maximal(f.assigns)
 	f.s.Assigned = f.named(f.acting)
 	for _, it := range f.acting {
 		f.s.Conflict = f.s.Conflict || !slices.Equal(persons(it), persons(f.acting[0]))
@@ -48,11 +48,11 @@ func (f *fold) named(assigns []*item) []identity.PersonID {
 func (f *fold) assigneesAt(it *item) []identity.PersonID {
 	var known []*item
 	for _, a := range f.assigns {
-		if f.h.precedes(a, it) {
+		if precedes(a, it) {
 			known = append(known, a)
 		}
 	}
-	return f.named(f.h.maximal(known))
+	return f.named(maximal(known))
 }
 
 // wasAssigned reports whether an entry's author was an assignee then.
@@ -76,7 +76,7 @@ func (f *fold) foldRounds() {
 
 // roundKnown reports whether an entry's author knew that a round had begun.
 func (f *fold) roundKnown(it *item, round uint64) bool {
-	return round == 1 || slices.ContainsFunc(f.openers[round], func(o *item) bool { return f.h.precedes(o, it) })
+	return round == 1 || slices.ContainsFunc(f.openers[round], func(o *item) bool { return precedes(o, it) })
 }
 
 // staged returns the statuses of the acting round at a stage that only owners

@@ -31,7 +31,7 @@ func (f *fold) conclude() {
 			s.Flags = append(s.Flags, x.flag)
 		}
 	}
-	s.core = f.core()
+	s.entries = f.entryRows()
 }
 
 // standing is the largest stage of the acting round (FORMATS §7, kind 40): a
@@ -59,7 +59,7 @@ func (f *fold) standing() string {
 
 func (f *fold) withdrawn(finals []*opinion) bool {
 	return slices.ContainsFunc(f.staged(StageWithdrawn), func(w *item) bool {
-		return !slices.ContainsFunc(finals, func(o *opinion) bool { return !f.h.precedes(o.it, w) })
+		return !slices.ContainsFunc(finals, func(o *opinion) bool { return !precedes(o.it, w) })
 	})
 }
 
@@ -133,7 +133,7 @@ func (f *fold) crossed() bool {
 		if !o.counts || !o.final() || o.body.Round+1 < f.s.Round {
 			continue
 		}
-		if slices.ContainsFunc(ends, func(it *item) bool { return f.h.concurrent(it, o.it) }) {
+		if slices.ContainsFunc(ends, func(it *item) bool { return concurrent(it, o.it) }) {
 			return true
 		}
 	}
@@ -154,7 +154,7 @@ func (f *fold) finalsConflict() bool {
 		return false
 	}
 	for i, x := range open {
-		if slices.ContainsFunc(open[i+1:], func(y *opinion) bool { return f.h.concurrent(x.it, y.it) }) {
+		if slices.ContainsFunc(open[i+1:], func(y *opinion) bool { return concurrent(x.it, y.it) }) {
 			return true
 		}
 	}

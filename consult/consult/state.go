@@ -39,7 +39,7 @@ type State struct {
 	receivers map[identity.DeviceID]identity.PersonID // who posted receipts
 	content   []counted                               // what receipts are about
 	clinical  string                                  // State without delivered and seen
-	core      core
+	entries   []row                                   // what Hash covers of every entry
 }
 
 // Request is the acting request.
