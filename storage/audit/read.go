@@ -123,13 +123,11 @@ func (l *Log) Erase(index int64) error {
 		_ = os.Remove(tmp)
 		return fmt.Errorf("erase audit record: %w", err)
 	}
-	if err := os.Rename(tmp, l.path("records")); err != nil {
-		return fmt.Errorf("erase audit record: %w", err)
-	}
-	_ = l.records.Close()
-	log, _, err := l.disk.OpenLog(l.path("records"), recordSpec(), func([]byte) error { return nil })
+	_ = l.records.Close() // Windows replaces no open file
+	err := os.Rename(tmp, l.path("records"))
+	log, _, openErr := l.disk.OpenLog(l.path("records"), recordSpec(), func([]byte) error { return nil })
 	l.records = log
-	if err != nil {
+	if err = errors.Join(err, openErr); err != nil {
 		return fmt.Errorf("erase audit record: %w", err)
 	}
 	return l.disk.SyncDir(l.dir)

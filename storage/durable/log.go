@@ -191,13 +191,23 @@ func (l *Log) undo(size int64) {
 	}
 }
 
-// Rename moves the open log to another name in its folder, which the caller syncs.
+// Rename moves the log to another name in its folder, which the caller syncs. The
+// file is closed meanwhile, as Windows wants it.
 func (l *Log) Rename(path string) error {
-	if err := os.Rename(l.f.path, path); err != nil {
+	if err := l.f.Close(); err != nil {
 		return err
 	}
-	l.f.path = path
-	return nil
+	err := os.Rename(l.f.path, path)
+	if err != nil {
+		path = l.f.path
+	}
+	f, openErr := l.disk.Open(path, os.O_RDWR)
+	if openErr != nil {
+		l.broken = true
+		return errors.Join(err, openErr)
+	}
+	l.f = f
+	return err
 }
 
 // Size is the length of the file.

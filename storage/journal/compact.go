@@ -40,17 +40,21 @@ func (j *Journal) rewrite(n uint64, keep func(Record) bool) error {
 		_ = os.Remove(tmp)
 		return err
 	}
-	if err := os.Rename(tmp, j.path(n)); err != nil {
-		return err
+	last := n == j.segments[len(j.segments)-1]
+	if last {
+		_ = j.last.Close() // Windows replaces no open file
 	}
-	if n == j.segments[len(j.segments)-1] {
-		_ = j.last.Close()
-		l, _, err := j.disk.OpenLog(j.path(n), spec(), func([]byte) error { return nil })
-		if err != nil {
+	err = os.Rename(tmp, j.path(n))
+	if last {
+		l, _, openErr := j.disk.OpenLog(j.path(n), spec(), func([]byte) error { return nil })
+		if openErr != nil {
 			j.last = nil
-			return err
+			return errors.Join(err, openErr)
 		}
 		j.last = l
+	}
+	if err != nil {
+		return err
 	}
 	return j.disk.SyncDir(j.dir)
 }
