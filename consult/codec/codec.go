@@ -29,7 +29,7 @@
 // README.md lists the transfer syntaxes and what becomes of each.
 //
 // Fuzz: go test -fuzz F ./consult/codec, F one of FuzzUnpack, FuzzRoundTrip,
-// FuzzRLE, FuzzJPEG, FuzzJPEGLossless, FuzzJPEGLS
+// FuzzRLE, FuzzJPEG, FuzzJPEGLossless, FuzzJPEGLS, FuzzJPEG2000
 package codec
 
 import (

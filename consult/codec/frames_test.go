@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -169,7 +170,7 @@ func decode(t *testing.T, dir string, row map[string]string, d codec.FrameDesc, 
 	case hex.EncodeToString(sum[:]) == row["sha256_of_frame_bytes"]:
 		c.exact++
 	case row["reference"] != "":
-		if d := difference(t, filepath.Join(dir, "expected", row["reference"]), f.Data, row["tolerance"]); d == "" {
+		if d := difference(t, filepath.Join(dir, "expected", row["reference"]), f, row["tolerance"]); d == "" {
 			c.within++
 		} else {
 			c.wrong++
@@ -183,8 +184,8 @@ func decode(t *testing.T, dir string, row map[string]string, d codec.FrameDesc, 
 	}
 }
 
-// difference compares 8-bit samples with a reference.
-func difference(t *testing.T, path string, got []byte, tolerance string) string {
+// difference compares samples with a reference.
+func difference(t *testing.T, path string, f *codec.Native, tolerance string) string {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -195,20 +196,31 @@ func difference(t *testing.T, path string, got []byte, tolerance string) string 
 		t.Fatal(err)
 	}
 	want, err := io.ReadAll(z)
-	if err != nil || len(want) != len(got) {
-		return fmt.Sprintf("%d bytes, want %d (%v)", len(got), len(want), err)
+	if err != nil || len(want) != len(f.Data) {
+		return fmt.Sprintf("%d bytes, want %d (%v)", len(f.Data), len(want), err)
+	}
+	width := f.BitsAllocated / 8
+	value := func(b []byte, i int) int {
+		switch {
+		case width == 1:
+			return int(b[i])
+		case f.Signed:
+			return int(int16(binary.LittleEndian.Uint16(b[2*i:])))
+		}
+		return int(binary.LittleEndian.Uint16(b[2*i:]))
 	}
 	largest, sum := 0, 0
-	for i := range got {
-		d := int(got[i]) - int(want[i])
+	n := len(f.Data) / width
+	for i := range n {
+		d := value(f.Data, i) - value(want, i)
 		d = max(d, -d)
 		largest, sum = max(largest, d), sum+d
 	}
-	mean := float64(sum) / float64(len(got))
+	mean := float64(sum) / float64(n)
 	t.Logf("%s: max %d mean %.3f (%s)", filepath.Base(path), largest, mean, tolerance)
 	kind, limit, _ := strings.Cut(tolerance, " ")
-	n, _ := strconv.ParseFloat(limit, 64)
-	if kind == "max" && float64(largest) > n || kind == "mean" && mean > n {
+	most, _ := strconv.ParseFloat(limit, 64)
+	if kind == "max" && float64(largest) > most || kind == "mean" && mean > most {
 		return fmt.Sprintf("max %d, mean %.2f, tolerance %s", largest, mean, tolerance)
 	}
 	return ""

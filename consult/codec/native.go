@@ -81,6 +81,8 @@ func Decode(d FrameDesc, data []byte) (*Native, error) {
 		return decodeJPEGLossless(d, data)
 	case JPEGLSLossless, JPEGLSNear:
 		return decodeJPEGLS(d, data)
+	case JPEG2000Lossless, JPEG2000:
+		return decodeJPEG2000(d, data)
 	case DeflatedFrame:
 		return decodeDeflated(d, data)
 	}

@@ -18,7 +18,10 @@ const (
 	// JPEGLSLossless and JPEGLSNear are one coder; NEAR is in the scan.
 	JPEGLSLossless = "1.2.840.10008.1.2.4.80"
 	JPEGLSNear     = "1.2.840.10008.1.2.4.81"
-	DeflatedFrame  = "1.2.840.10008.1.2.8.1"
+	// JPEG2000Lossless is reversible alone, JPEG2000 either.
+	JPEG2000Lossless = "1.2.840.10008.1.2.4.90"
+	JPEG2000         = "1.2.840.10008.1.2.4.91"
+	DeflatedFrame    = "1.2.840.10008.1.2.8.1"
 )
 
 const syntaxRoot = "1.2.840.10008.1.2."
@@ -99,7 +102,8 @@ func video(uid string) bool {
 // Displayable reports whether Decode knows the syntax.
 func Displayable(uid string) bool {
 	switch uid {
-	case ImplicitLE, ExplicitLE, ExplicitBE, Deflated, Uncompressed, JPEGBaseline, RLE, JPEGLossless, JPEGLosslessSV1, JPEGLSLossless, JPEGLSNear, DeflatedFrame:
+	case ImplicitLE, ExplicitLE, ExplicitBE, Deflated, Uncompressed, JPEGBaseline, RLE, JPEGLossless, JPEGLosslessSV1, JPEGLSLossless, JPEGLSNear,
+		JPEG2000Lossless, JPEG2000, DeflatedFrame:
 		return true
 	}
 	return false

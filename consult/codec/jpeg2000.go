@@ -1,0 +1,46 @@
+package codec
+
+import (
+	"errors"
+
+	"github.com/curbside-p2p/curbside/consult/codec/internal/jpeg2000"
+)
+
+// decodeJPEG2000 decodes one JPEG 2000 frame. The codestream decides precision
+// and sign; where the head says otherwise, the frame carries a warning.
+func decodeJPEG2000(d FrameDesc, data []byte) (*Native, error) {
+	if d.BitsAllocated > 16 {
+		return nil, ErrFrameShape
+	}
+	// A frame of one value takes at least a packet: bound the allocation.
+	if len(data) < 40 {
+		return nil, damaged("JPEG 2000 codestream is short")
+	}
+	im, err := jpeg2000.Decode(data, jpeg2000.Want{Rows: d.Rows, Cols: d.Cols, Components: d.Samples})
+	if err != nil {
+		if errors.Is(err, jpeg2000.ErrFeature) {
+			return nil, damaged("JPEG 2000 with a feature that is not supported")
+		}
+		return nil, damaged("JPEG 2000 codestream")
+	}
+	if im.Precision > d.BitsAllocated {
+		return nil, damaged("JPEG 2000 has other samples than declared")
+	}
+	cells := make([]uint16, d.cells())
+	for c, samples := range im.Components {
+		for i, v := range samples {
+			cells[i*d.Samples+c] = uint16(v)
+		}
+	}
+	out := d.frame(narrow(cells, max(8, d.BitsAllocated))) // 1 bit: one byte a pixel
+	if im.Colour {
+		out.Photometric = "RGB"
+	}
+	if im.Boxed {
+		out.Warnings = append(out.Warnings, "JPEG 2000 codestream is inside a file")
+	}
+	if im.Precision != d.BitsStored && d.BitsStored != 0 || im.Signed != d.Signed {
+		out.Warnings = append(out.Warnings, "JPEG 2000 precision or sign is not the one declared")
+	}
+	return out, nil
+}
