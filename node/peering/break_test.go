@@ -1,6 +1,8 @@
 package peering
 
 import (
+	"net"
+	"net/netip"
 	"sync/atomic"
 	"testing"
 
@@ -86,4 +88,49 @@ func TestUnprovenStreams(t *testing.T) {
 	for _, s := range streams {
 		_ = s.Reset()
 	}
+}
+
+// TestOneAddress: fourteen workstations share one address that is not loopback, which
+// the default limits of libp2p exempt: with those exactly eight would connect.
+func TestOneAddress(t *testing.T) {
+	t.Parallel()
+	ip := outsideAddr()
+	if ip == "" {
+		t.Skip("SKIP no address but loopback: limits per address are not tested")
+	}
+	listen := func(c *Config) { c.Listen = []string{net.JoinHostPort(ip, "0")} }
+	hub := start(t, listen)
+	const stations = 14
+	for range stations {
+		x := start(t, listen)
+		exchangetest.Befriend(hub.local, x.local)
+		x.meet(hub)
+	}
+	for range stations {
+		wait(t, "session", hub.up)
+	}
+}
+
+// outsideAddr is an IPv4 address of this host that others could reach.
+func outsideAddr() string {
+	for _, p := range interfacePrefixesOf() {
+		if a := p.Addr(); a.Is4() && !a.IsLoopback() && !a.IsLinkLocalUnicast() {
+			return a.String()
+		}
+	}
+	return ""
+}
+
+func interfacePrefixesOf() []netip.Prefix {
+	as, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	var out []netip.Prefix
+	for _, a := range as {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			out = append(out, p)
+		}
+	}
+	return out
 }
