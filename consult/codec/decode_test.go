@@ -191,6 +191,20 @@ func FuzzRLE(f *testing.F) {
 	})
 }
 
+func FuzzJPEGExtended(f *testing.F) {
+	// A 12-bit stream of one grey block: DC 0, end of block.
+	b := []byte{0xFF, 0xD8}
+	b = append(b, segment(0xDB, append([]byte{0}, bytes.Repeat([]byte{1}, 64)...))...)
+	b = append(b, segment(0xC1, []byte{12, 0, 8, 0, 8, 1, 1, 0x11, 0})...)
+	b = append(b, segment(0xC4, append([]byte{0x00, 1}, make([]byte, 16)...))...)
+	b = append(b, segment(0xC4, append([]byte{0x10, 1}, make([]byte, 16)...))...)
+	b = append(append(b, segment(0xDA, []byte{1, 1, 0, 0, 63, 0})...), 0x3F, 0xFF, 0xD9)
+	f.Add(b, uint8(8), uint8(8), uint8(1), uint8(16))
+	f.Fuzz(func(t *testing.T, b []byte, rows, cols, samples, bits uint8) {
+		decodeAny(t, FrameDesc{Syntax: JPEGExtended, Rows: int(rows), Cols: int(cols), Samples: int(samples), BitsAllocated: int(bits)}, b)
+	})
+}
+
 func FuzzJPEG(f *testing.F) {
 	f.Add(encodeJPEG(f, gradient(16, 16)), uint8(16), uint8(16), uint8(3))
 	grey := image.NewGray(image.Rect(0, 0, 9, 9))

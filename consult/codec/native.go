@@ -77,6 +77,8 @@ func Decode(d FrameDesc, data []byte) (*Native, error) {
 		return decodeRLE(d, data)
 	case JPEGBaseline:
 		return decodeJPEG(d, data)
+	case JPEGExtended:
+		return decodeJPEGExtended(d, data)
 	case JPEGLossless, JPEGLosslessSV1:
 		return decodeJPEGLossless(d, data)
 	case JPEGLSLossless, JPEGLSNear:

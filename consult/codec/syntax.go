@@ -102,7 +102,7 @@ func video(uid string) bool {
 // Displayable reports whether Decode knows the syntax.
 func Displayable(uid string) bool {
 	switch uid {
-	case ImplicitLE, ExplicitLE, ExplicitBE, Deflated, Uncompressed, JPEGBaseline, RLE, JPEGLossless, JPEGLosslessSV1, JPEGLSLossless, JPEGLSNear,
+	case ImplicitLE, ExplicitLE, ExplicitBE, Deflated, Uncompressed, JPEGBaseline, JPEGExtended, RLE, JPEGLossless, JPEGLosslessSV1, JPEGLSLossless, JPEGLSNear,
 		JPEG2000Lossless, JPEG2000, DeflatedFrame:
 		return true
 	}

@@ -1,6 +1,9 @@
 package study
 
 import (
+	"bytes"
+	"log"
+	"os"
 	"path/filepath"
 	"testing"
 )
@@ -33,5 +36,20 @@ func TestNestedOfCorpus(t *testing.T) {
 	t.Logf("%d files with frame groups, %d with LUTs", groups, luts)
 	if groups == 0 || luts == 0 {
 		t.Error("nothing nested was read")
+	}
+}
+
+// The metadata library prints to the global logger on odd items; the view that
+// it gets has none.
+func TestLibraryIsSilent(t *testing.T) {
+	dir := corpus(t)
+	var out bytes.Buffer
+	log.SetOutput(&out)
+	defer log.SetOutput(os.Stderr)
+	for _, row := range rows(t, filepath.Join(dir, "MANIFEST.tsv")) {
+		_, _ = Parse(readCorpus(t, dir, row["file"]))
+	}
+	if out.Len() > 0 {
+		t.Errorf("it printed %d bytes", out.Len())
 	}
 }
