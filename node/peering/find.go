@@ -54,6 +54,19 @@ func (f found) HandlePeerFound(i peer.AddrInfo) {
 	}
 }
 
+// lanHost is the host as mDNS announces it: the service takes interface addresses
+// past the AddrsFactory, loopback among them, and others would dial themselves.
+type lanHost struct{ host.Host }
+
+func (h lanHost) Network() network.Network { return lanNetwork{h.Host.Network()} }
+
+type lanNetwork struct{ network.Network }
+
+func (n lanNetwork) InterfaceListenAddresses() ([]ma.Multiaddr, error) {
+	as, err := n.Network.InterfaceListenAddresses()
+	return announce(as), err
+}
+
 // supervise keeps mDNS on the interfaces there are now: libp2p's service freezes its
 // records at start, and fails for good if it starts without a network (NETWORK §5).
 func (n *Node) supervise(ctx context.Context, h host.Host) {
@@ -71,7 +84,7 @@ func (n *Node) supervise(ctx context.Context, h host.Host) {
 		if !n.cfg.MDNS || !slices.ContainsFunc(h.Network().ListenAddresses(), func(a ma.Multiaddr) bool { return !manet.IsIPLoopback(a) }) {
 			return
 		}
-		s := mdns.NewMdnsService(h, serviceMDNS, found{n, h, ctx})
+		s := mdns.NewMdnsService(lanHost{h}, serviceMDNS, found{n, h, ctx})
 		if err := s.Start(); err != nil {
 			n.log.DebugContext(ctx, "mdns not started", attrError(err))
 			_ = s.Close()

@@ -347,6 +347,15 @@ func TestMDNS(t *testing.T) {
 	b.want = func() []identity.PeerAddrs { return []identity.PeerAddrs{{PeerID: identity.PeerID(a.id)}} }
 	b.Renew()
 	b.level(id, 1)
+	h, _, err := b.running()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range h.Peerstore().Addrs(a.id) {
+		if strings.HasPrefix(x.String(), "/ip4/127.") || strings.HasPrefix(x.String(), "/ip6/::1/") {
+			t.Errorf("loopback was announced: %s", x)
+		}
+	}
 }
 
 // multicast says whether a packet to the mDNS group comes back to this host.
