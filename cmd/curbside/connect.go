@@ -101,13 +101,20 @@ func (a *app) open(ctx context.Context) error {
 }
 
 // openNode opens a node; where another process has the home it waits for it to go, or to answer
-// at its socket: then a.conn is set.
+// at its socket: then a.conn is set. A locked vault is asked about at a terminal.
 func (a *app) openNode(ctx context.Context, cfg node.Config) (*node.Node, error) {
 	cfg.Version = version()
 	ctx, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
 	for said := false; ; said = true {
 		n, err := node.Open(context.WithoutCancel(ctx), cfg)
+		if isLocked(err) && len(cfg.Passphrase) == 0 && a.inTTY {
+			if cfg.Passphrase, err = a.askPassphrase("passphrase: "); err != nil {
+				return nil, err
+			}
+			a.pass = cfg.Passphrase
+			n, err = node.Open(context.WithoutCancel(ctx), cfg)
+		}
 		if !errors.Is(err, storage.ErrLocked) {
 			return n, err
 		}
@@ -123,6 +130,12 @@ func (a *app) openNode(ctx context.Context, cfg node.Config) (*node.Node, error)
 		case <-time.After(lockStep):
 		}
 	}
+}
+
+// isLocked says that the passphrase is wanted.
+func isLocked(err error) bool {
+	e, ok := errors.AsType[*control.Error](err)
+	return ok && e.Code == control.Locked
 }
 
 func (a *app) logger(level slog.Level) *slog.Logger {
@@ -176,14 +189,13 @@ func stream[Req, Event any](ctx context.Context, a *app, op control.Stream[Req, 
 // unlock answers a failure that says the vault is locked, or that a signature wants the
 // passphrase: with the file, which went along already, or from the terminal.
 func (a *app) unlock(ctx context.Context, err error) (again bool, _ error) {
-	var e *control.Error
-	if !errors.As(err, &e) || e.Code != control.Locked || a.asked {
+	if !isLocked(err) || a.asked {
 		return false, nil
 	}
 	a.asked = true
 	if len(a.conn.Passphrase) == 0 {
 		if !a.inTTY {
-			return false, e.WithHint("give the passphrase with --passphrase-file FILE")
+			return false, err
 		}
 		pass, err := a.askPassphrase("passphrase: ")
 		if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -53,22 +54,25 @@ func (a *app) initPerson(cmd *cobra.Command, p *newPerson) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	if !a.find(ctx) && storage.Exists(a.home) {
-		if err := a.open(ctx); err != nil {
-			return err
-		}
-	}
-	if a.conn != nil {
+	there := a.hasPerson()
+	if a.find(ctx) {
 		persons, err := control.PersonList.Call(ctx, a.conn, control.None{})
 		if err != nil {
 			return err
 		}
-		if len(persons) > 0 {
-			return control.Errorf(control.Refused, "this home has a person already: %s", persons[0].Name).
-				WithHint("another one: curbside person add --name NAME; another home: --home DIR")
-		}
+		there = len(persons) > 0
+	}
+	if there {
+		return control.Errorf(control.Refused, "this home has a person already").
+			WithHint("another one: curbside person add --name NAME; another home: --home DIR")
 	}
 	return a.makePerson(cmd, p)
+}
+
+// hasPerson looks for a vault, which needs neither lock nor passphrase.
+func (a *app) hasPerson() bool {
+	vaults, err := filepath.Glob(filepath.Join(a.home, "persons", "*", "vault"))
+	return err == nil && len(vaults) > 0
 }
 
 // check finds what is wrong before any key is made.

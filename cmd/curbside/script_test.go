@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 //	phantom DIR N [SEED]  a CT of N slices
 //	samefiles DIR DIR     the same bytes in both, whatever the names
 //
-// PATH is keys and indices with dots; # is a length, [key=value] finds in a list, -1 is the last.
+// PATH is keys and indices with dots; len is a length, [key=value] finds in a list, -1 is the last.
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -283,7 +283,7 @@ func descend(v any, step string) (any, bool) {
 	if !ok {
 		return nil, false
 	}
-	if step == "#" {
+	if step == "len" {
 		return json.Number(strconv.Itoa(len(list))), true
 	}
 	if cond, ok := strings.CutPrefix(step, "["); ok {

@@ -19,8 +19,8 @@ const stopTime = 4500 * time.Millisecond
 
 // netFlags are the flags of serve, and of the interface where it brings its own node.
 type netFlags struct {
-	listen, bootstrap, relay []string
-	lanOnly, noDHT           bool
+	listen, bootstrap []string
+	lanOnly, noDHT    bool
 }
 
 func (n *netFlags) flags(cmd *cobra.Command) {
@@ -29,12 +29,12 @@ func (n *netFlags) flags(cmd *cobra.Command) {
 	f.BoolVar(&n.lanOnly, "lan-only", false, "stay in the local network: no DHT, no relays, no public addresses")
 	f.BoolVar(&n.noDHT, "no-dht", false, "do not use the DHT")
 	f.StringArrayVar(&n.bootstrap, "bootstrap", nil, "address of a node that knows others; turns the DHT on (repeatable)")
-	f.StringArrayVar(&n.relay, "relay", nil, "address of a relay; not in this version (repeatable)")
 }
 
 // unbuiltFlags are flags of the contract whose part a later version brings: accepted, with a warning.
 func (n *netFlags) unbuiltFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
+	f.StringArray("relay", nil, "address of a relay; not in this version (repeatable)")
 	f.String("dicom", "", "HOST:PORT of the DICOM listener; not in this version")
 	f.String("ae-title", "", "AE title of the DICOM listener; not in this version")
 	f.StringArray("dicom-allow", nil, "who may store; not in this version")
@@ -61,7 +61,7 @@ func (n *netFlags) config(a *app, cmd *cobra.Command) (node.Config, error) {
 	}
 	cfg := node.Config{
 		Home: a.home, Passphrase: a.pass,
-		Listen: s.Listen, LANOnly: s.LANOnly, NoDHT: s.NoDHT, Bootstrap: s.Bootstrap, Relays: s.Relay,
+		Listen: s.Listen, LANOnly: s.LANOnly, NoDHT: s.NoDHT, Bootstrap: s.Bootstrap, // and no relays, as warned
 	}
 	changed := cmd.Flags().Changed
 	if changed("listen") {
@@ -75,9 +75,6 @@ func (n *netFlags) config(a *app, cmd *cobra.Command) (node.Config, error) {
 	}
 	if changed("bootstrap") {
 		cfg.Bootstrap = n.bootstrap
-	}
-	if changed("relay") {
-		cfg.Relays = n.relay
 	}
 	return cfg, nil
 }
@@ -118,9 +115,6 @@ func (a *app) serve(cmd *cobra.Command, flags *netFlags) error {
 		return err
 	}
 	a.node = n
-	if err := a.unlockServed(ctx, n); err != nil {
-		return err
-	}
 	done := make(chan error, 1)
 	go func() { done <- n.Run(ctx, func() { a.say("ready") }) }()
 	select {
@@ -157,24 +151,4 @@ func (a *app) openAlone(ctx context.Context, cfg node.Config) (*node.Node, error
 		err = storage.ErrLocked
 	}
 	return nil, control.Errorf(control.Refused, "%v", err).WithHint("a node serves this home already; stop it, or use another --home")
-}
-
-// unlockServed unlocks at a terminal; elsewhere a node without its passphrase serves locked.
-func (a *app) unlockServed(ctx context.Context, n *node.Node) error {
-	c := control.InProcess(n.Handler())
-	defer c.Close()
-	c.As = a.as
-	st, err := control.GetStatus.Call(ctx, c, control.None{})
-	switch {
-	case err != nil || !st.Locked: // with several persons nobody has said who acts: the node does not need to know
-		return nil
-	case a.inTTY:
-		pass, err := a.askPassphrase("passphrase: ")
-		if err != nil {
-			return err
-		}
-		_, err = control.Unlock.Call(ctx, c, control.UnlockRequest{Passphrase: pass})
-		return err
-	}
-	return control.Errorf(control.Locked, "the vault is locked").WithHint("give the passphrase with --passphrase-file FILE")
 }
