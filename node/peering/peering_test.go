@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,7 +31,7 @@ type tester struct {
 	up    chan exchange.Peer
 	down  chan exchange.Peer
 	told  chan ledger.ThreadID
-	want  func() []identity.PeerAddrs
+	want  atomic.Pointer[func() []identity.PeerAddrs]
 	stop  func()
 }
 
@@ -48,11 +49,16 @@ func startWith(tb testing.TB, local *exchangetest.Local, key []byte, change func
 	tb.Helper()
 	x := &tester{
 		t: tb, local: local, up: make(chan exchange.Peer, 64), down: make(chan exchange.Peer, 64),
-		told: make(chan ledger.ThreadID, 1024), want: func() []identity.PeerAddrs { return nil },
+		told: make(chan ledger.ThreadID, 1024),
 	}
 	cfg := Config{
 		Key: key, Listen: []string{"127.0.0.1:0"}, Local: local, Software: "test", Log: slog.New(slog.DiscardHandler),
-		Targets: func() []identity.PeerAddrs { return x.want() },
+		Targets: func() []identity.PeerAddrs {
+			if f := x.want.Load(); f != nil {
+				return (*f)()
+			}
+			return nil
+		},
 		Session: func(p exchange.Peer, up bool) {
 			if up {
 				x.up <- p
@@ -101,13 +107,16 @@ func startWith(tb testing.TB, local *exchangetest.Local, key []byte, change func
 	return x
 }
 
+// aim sets what Targets answers.
+func (x *tester) aim(f func() []identity.PeerAddrs) { x.want.Store(&f) }
+
 // meet makes the other's node a target.
 func (x *tester) meet(others ...*tester) {
 	var ts []identity.PeerAddrs
 	for _, o := range others {
 		ts = append(ts, o.Self())
 	}
-	x.want = func() []identity.PeerAddrs { return ts }
+	x.aim(func() []identity.PeerAddrs { return ts })
 	x.Renew()
 }
 
@@ -205,11 +214,11 @@ func TestRenewUnderLock(t *testing.T) {
 	exchangetest.Befriend(a.local, b.local)
 	var mu sync.Mutex
 	self := a.Self()
-	b.want = func() []identity.PeerAddrs {
+	b.aim(func() []identity.PeerAddrs {
 		mu.Lock()
 		defer mu.Unlock()
 		return []identity.PeerAddrs{self}
-	}
+	})
 	mu.Lock()
 	b.Renew()
 	b.Wanted()
@@ -330,7 +339,7 @@ func TestDHT(t *testing.T) {
 	b := start(t, lan(root.Addrs()...))
 	exchangetest.Befriend(a.local, b.local)
 	id := a.local.Found("case", b.local)
-	b.want = func() []identity.PeerAddrs { return []identity.PeerAddrs{{PeerID: identity.PeerID(a.id)}} }
+	b.aim(func() []identity.PeerAddrs { return []identity.PeerAddrs{{PeerID: identity.PeerID(a.id)}} })
 	b.Renew()
 	b.level(id, 1)
 }
@@ -344,7 +353,7 @@ func TestMDNS(t *testing.T) {
 	a, b := start(t, on), start(t, on)
 	exchangetest.Befriend(a.local, b.local)
 	id := a.local.Found("case", b.local)
-	b.want = func() []identity.PeerAddrs { return []identity.PeerAddrs{{PeerID: identity.PeerID(a.id)}} }
+	b.aim(func() []identity.PeerAddrs { return []identity.PeerAddrs{{PeerID: identity.PeerID(a.id)}} })
 	b.Renew()
 	b.level(id, 1)
 	h, _, err := b.running()
