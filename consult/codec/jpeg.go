@@ -22,6 +22,10 @@ func decodeJPEG(d FrameDesc, data []byte) (*Native, error) {
 	if sof.precision != 8 || d.BitsAllocated != 8 || sof.components != d.Samples || d.Samples != 1 && d.Samples != 3 {
 		return nil, damaged("JPEG has other samples than declared")
 	}
+	// A block takes at least a bit: bound the allocation by the bytes at hand.
+	if (d.Rows+7)/8*((d.Cols+7)/8) > 8*len(data) {
+		return nil, damaged("JPEG codestream is short")
+	}
 	img, err := jpeg.Decode(bytes.NewReader(sof.cut))
 	if err != nil {
 		return nil, damaged("JPEG codestream")

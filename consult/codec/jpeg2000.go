@@ -12,8 +12,9 @@ func decodeJPEG2000(d FrameDesc, data []byte) (*Native, error) {
 	if d.BitsAllocated > 16 {
 		return nil, ErrFrameShape
 	}
-	// A frame of one value takes at least a packet: bound the allocation.
-	if len(data) < 40 {
+	// A frame of one value takes little more than its markers; still, what is
+	// allocated follows the bytes at hand.
+	if len(data) < 40 || d.cells() > len(data)*cellsPerByteMax {
 		return nil, damaged("JPEG 2000 codestream is short")
 	}
 	im, err := jpeg2000.Decode(data, jpeg2000.Want{Rows: d.Rows, Cols: d.Cols, Components: d.Samples})

@@ -18,6 +18,9 @@ const (
 	FrameMax = 2 << 30
 	// SegmentsMax of an RLE frame (PS3.5 §G.3.1): the header holds 15 offsets.
 	SegmentsMax = 15
+	// cellsPerByteMax of JPEG 2000: a black frame of 16 million cells takes 150
+	// bytes, 110,000 cells a byte.
+	cellsPerByteMax = 1 << 18
 	// headerLen is the fixed part of Packed.
 	headerLen = 32
 )
