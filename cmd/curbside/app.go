@@ -93,11 +93,11 @@ sets one up.`,
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{msg: err.Error()} })
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.home, "home", "", "data directory (else CURBSIDE_HOME, else the user's data folder)")
+	flags.StringVar(&a.home, "home", "", "data directory `DIR` (else CURBSIDE_HOME, else the user's data folder)")
 	flags.BoolVar(&a.json, "json", false, "print JSON")
 	flags.BoolVar(&a.plain, "plain", false, "print plain lines, the default where stdout is no terminal")
-	flags.StringVar(&a.as, "as", "", "the person who acts, where this node has several")
-	flags.StringVar(&a.passFile, "passphrase-file", "", "file that holds the passphrase of the vault")
+	flags.StringVar(&a.as, "as", "", "the `PERSON` who acts, where this node has several")
+	flags.StringVar(&a.passFile, "passphrase-file", "", "`FILE` that holds the passphrase of the vault")
 	_ = root.MarkPersistentFlagFilename("passphrase-file")
 	_ = root.MarkPersistentFlagDirname("home")
 	a.complete(root, "as", a.personIDs)
@@ -117,6 +117,12 @@ sets one up.`,
 	add("work", a.importCmd(), a.studyCmd(), a.requestCmd(), a.caseCmd(), a.pixelCmd())
 	add("house", a.personCmd(), a.peersCmd(), a.transfersCmd(), a.doctorCmd(), a.auditCmd(), a.configCmd(), a.versionCmd(), a.completionCmd())
 	root.SetHelpCommandGroupID("house")
+	root.InitDefaultHelpCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "help" {
+			c.Short = "explain a command"
+		}
+	}
 	return root
 }
 
@@ -139,9 +145,9 @@ func (a *app) work(fn func(cmd *cobra.Command, args []string) error) func(*cobra
 }
 
 // group makes a command that only has others below it.
-func group(use, short string, cmds ...*cobra.Command) *cobra.Command {
+func group(use, short, example string, cmds ...*cobra.Command) *cobra.Command {
 	g := &cobra.Command{
-		Use: use, Short: short,
+		Use: use, Short: short, Example: example,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {

@@ -31,8 +31,8 @@ func (a *app) caseAct(cmd *cobra.Command, act func(context.Context, string) (con
 type textFlags struct{ text, file string }
 
 func (t *textFlags) flags(cmd *cobra.Command, what string) {
-	cmd.Flags().StringVar(&t.text, "text", "", what)
-	cmd.Flags().StringVar(&t.file, "text-file", "", what+", from a file; - is stdin")
+	cmd.Flags().StringVar(&t.text, "text", "", "`TEXT` of "+what)
+	cmd.Flags().StringVar(&t.file, "text-file", "", "`FILE` with "+what+"; - is stdin")
 	_ = cmd.MarkFlagFilename("text-file")
 }
 
@@ -68,7 +68,7 @@ func (a *app) caseReplyCmd() *cobra.Command {
   dictate | curbside case reply 9c1e --text-file -`,
 	}
 	t.flags(cmd, "the message")
-	cmd.Flags().StringVar(&anchor, "anchor", "", "the entry of a mark or message that this answers")
+	cmd.Flags().StringVar(&anchor, "anchor", "", "the `ENTRY` of a mark or message that this answers")
 	return a.caseAct(cmd, func(ctx context.Context, id string) (control.EntryRef, error) {
 		s, err := t.read(a, cmd, true)
 		if err != nil {
@@ -112,8 +112,8 @@ func (a *app) caseDeclineCmd() *cobra.Command {
 		Example: `  curbside case decline 9c1e --reason unavailable --text "Back on Monday"
   curbside case decline 9c1e --reason specialty`,
 	}
-	cmd.Flags().StringVar(&req.Reason, "reason", "", strings.Join(reasons, ", "))
-	cmd.Flags().StringVar(&req.Text, "text", "", "a word to the others")
+	cmd.Flags().StringVar(&req.Reason, "reason", "", "`REASON`: "+strings.Join(reasons, ", "))
+	cmd.Flags().StringVar(&req.Text, "text", "", "`TEXT`: a word to the others")
 	_ = cmd.MarkFlagRequired("reason")
 	completeWords(cmd, "reason", reasons...)
 	return a.caseAct(cmd, func(ctx context.Context, id string) (control.EntryRef, error) {
@@ -136,8 +136,8 @@ A consultant is also assigned; an observer only reads.`,
 		Example: `  curbside case invite 9c1e --to "Dr. Rojas"
   curbside case invite 9c1e --to "Dr. Rojas" --role observer`,
 	}
-	cmd.Flags().StringArrayVar(&req.To, "to", nil, "a contact to bring in (repeatable)")
-	cmd.Flags().StringVar(&req.Role, "role", "consultant", strings.Join(roles, ", "))
+	cmd.Flags().StringArrayVar(&req.To, "to", nil, "a `CONTACT` to bring in (repeatable)")
+	cmd.Flags().StringVar(&req.Role, "role", "consultant", "`ROLE`: "+strings.Join(roles, ", "))
 	_ = cmd.MarkFlagRequired("to")
 	a.complete(cmd, "to", a.contactIDs)
 	completeWords(cmd, "role", roles...)
@@ -159,7 +159,7 @@ func (a *app) caseRemoveCmd() *cobra.Command {
 them. What they have read already cannot be taken back.`,
 		Example: `  curbside case remove 9c1e --member "Dr. Rojas"`,
 	}
-	cmd.Flags().StringVar(&member, "member", "", "whom to take out")
+	cmd.Flags().StringVar(&member, "member", "", "the `PERSON` to take out")
 	_ = cmd.MarkFlagRequired("member")
 	a.complete(cmd, "member", a.contactIDs)
 	return a.caseAct(cmd, func(ctx context.Context, id string) (control.EntryRef, error) {

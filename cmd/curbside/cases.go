@@ -15,6 +15,7 @@ import (
 
 func (a *app) caseCmd() *cobra.Command {
 	return group("case", "cases: list, show, reply, report, sign and more",
+		"  curbside case list\n  curbside case show 9c1e\n  curbside case reply 9c1e --text \"Is there an older scan?\"",
 		a.caseListCmd(), a.caseShowCmd(), a.caseWatchCmd(), a.caseWaitCmd(), a.caseHistoryCmd(),
 		a.caseReplyCmd(), a.caseAcceptCmd(), a.caseDeclineCmd(), a.caseReportCmd(), a.caseSignCmd(), a.caseOpineCmd(),
 		a.caseInviteCmd(), a.caseRemoveCmd(), a.caseCloseCmd())
@@ -233,8 +234,8 @@ when the time is over. The case may be a full id that has not arrived yet.
 			return a.emit(c, func(pg *page) { pg.caseDetail(c) })
 		}),
 	}
-	cmd.Flags().StringVar(&req.For, "for", "", "arrived, complete, report, entry:KIND or state:STATE")
-	cmd.Flags().DurationVar(&req.Timeout, "timeout", time.Minute, "how long to wait")
+	cmd.Flags().StringVar(&req.For, "for", "", "`WHAT`: arrived, complete, report, entry:KIND or state:STATE")
+	cmd.Flags().DurationVar(&req.Timeout, "timeout", time.Minute, "how long (`TIME`) to wait")
 	_ = cmd.MarkFlagRequired("for")
 	completeWords(cmd, "for", "arrived", "complete", "report", "entry:message", "entry:report", "state:accepted", "state:answered", "state:closed")
 	return cmd

@@ -17,6 +17,7 @@ const linkPrefix = "curbside:"
 
 func (a *app) contactCmd() *cobra.Command {
 	return group("contact", "colleagues: add, list, show, verify, remove",
+		"  curbside contact list\n  curbside contact add curbside:i/…",
 		a.contactAddCmd(), a.contactListCmd(), a.contactShowCmd(), a.contactVerifyCmd(), a.contactRemoveCmd())
 }
 
@@ -49,8 +50,8 @@ colleague adds the Join and writes an Accept; you add the Accept.`,
 			return a.addContact(cmd.Context(), req, out)
 		}),
 	}
-	cmd.Flags().StringVar(&out, "out", "", "write the Join or the Accept to this file")
-	cmd.Flags().DurationVar(&timeout, "timeout", 0, "how long to wait for the colleague's node (default 10s)")
+	cmd.Flags().StringVar(&out, "out", "", "write the Join or the Accept to this `FILE`")
+	cmd.Flags().DurationVar(&timeout, "timeout", 0, "how long (`TIME`) to wait for the colleague's node (default 10s)")
 	_ = cmd.MarkFlagFilename("out")
 	return cmd
 }
@@ -187,8 +188,8 @@ If they differ, the contact is marked and the command fails.`,
 		Example: `  curbside contact verify "Dr. Quispe" --words "nine words as they were read out on the phone"
   curbside contact verify "Dr. Quispe" --number "41293 31229 50217 99120 44718 03276"`,
 	}
-	cmd.Flags().StringVar(&req.Words, "words", "", "the nine words of the colleague's curbside id")
-	cmd.Flags().StringVar(&req.Number, "number", "", "the colleague's half of the safety number, or all of it")
+	cmd.Flags().StringVar(&req.Words, "words", "", "the nine `WORDS` of the colleague's curbside id")
+	cmd.Flags().StringVar(&req.Number, "number", "", "the colleague's half of the safety `NUMBER`, or all of it")
 	cmd.Flags().BoolVar(&req.Live, "live", false, "compare words made now, with both nodes running")
 	return a.contactAct(cmd, func(ctx context.Context, who string) (control.Contact, error) {
 		ways := 0

@@ -141,7 +141,7 @@ func (a *app) auditCmd() *cobra.Command {
 			return err
 		}),
 	}
-	return group("audit", "the log of who did what: list, verify", list, verify)
+	return group("audit", "the log of who did what: list, verify", "  curbside audit list\n  curbside audit verify", list, verify)
 }
 
 func (a *app) configCmd() *cobra.Command {
@@ -192,7 +192,7 @@ settings; a running node takes network settings at its next start. There are
 			return a.emitSettings(args[0], all)
 		}),
 	}
-	return group("config", "settings: get, set", get, set)
+	return group("config", "settings: get, set", "  curbside config get\n  curbside config set trust verified", get, set)
 }
 
 // emitSettings prints one setting's value, or all settings by name.

@@ -28,7 +28,7 @@ a running node (curbside serve); curbside without a command brings its own.`,
 			return a.show(cmd, how)
 		}),
 	}
-	cmd.Flags().StringVar(&how, "graphics", "", "auto, kitty, sixel, sextant, half or off (default: the setting graphics)")
+	cmd.Flags().StringVar(&how, "graphics", "", "`HOW`: auto, kitty, sixel, sextant, half or off (default: the setting graphics)")
 	completeWords(cmd, "graphics", graphics...)
 	return cmd
 }

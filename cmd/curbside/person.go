@@ -20,10 +20,10 @@ type newPerson struct {
 
 func (p *newPerson) flags(a *app, cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&p.req.Name, "name", "", "what colleagues read, such as \"Clinic Puno\"")
-	f.StringVar(&p.req.Kind, "kind", "clinician", "clinic or clinician")
-	f.StringArrayVar(&p.req.Specialties, "specialty", nil, "a specialty, such as neuroradiology (repeatable)")
-	f.StringVar(&p.wordsFile, "words-file", "", "write the 24 recovery words to this file (mode 0600)")
+	f.StringVar(&p.req.Name, "name", "", "`NAME` that colleagues read, such as \"Clinic Puno\"")
+	f.StringVar(&p.req.Kind, "kind", "clinician", "`KIND`: clinic or clinician")
+	f.StringArrayVar(&p.req.Specialties, "specialty", nil, "a `SPECIALTY`, such as neuroradiology (repeatable)")
+	f.StringVar(&p.wordsFile, "words-file", "", "write the 24 recovery words to this `FILE` (mode 0600)")
 	f.BoolVar(&p.req.NoPassphrase, "no-passphrase", false, "keep the key in HOME/credential, for tests and kiosks")
 	_ = cmd.MarkFlagRequired("name")
 	_ = cmd.MarkFlagFilename("words-file")
@@ -185,7 +185,8 @@ clinic. From then on --as NAME says who acts.`,
 			})
 		}),
 	}
-	return group("person", "persons of this node: add, list", add, list)
+	return group("person", "persons of this node: add, list",
+		"  curbside person list\n  curbside person add --name \"Dr. Condori\"", add, list)
 }
 
 func (a *app) idCmd() *cobra.Command {

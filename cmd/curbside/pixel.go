@@ -47,9 +47,9 @@ count from 0. Without a study all of them are searched.`,
 			})
 		}),
 	}
-	cmd.Flags().StringVar(&req.SOPUID, "instance", "", "SOP Instance UID of the image")
-	cmd.Flags().IntVar(&req.Frame, "frame", 0, "frame, from 0")
-	cmd.Flags().StringVar(&raw, "raw", "", "file to write the samples to")
+	cmd.Flags().StringVar(&req.SOPUID, "instance", "", "SOP Instance `UID` of the image")
+	cmd.Flags().IntVar(&req.Frame, "frame", 0, "frame `N`, from 0")
+	cmd.Flags().StringVar(&raw, "raw", "", "`FILE` to write the samples to")
 	_ = cmd.MarkFlagRequired("instance")
 	_ = cmd.MarkFlagRequired("raw")
 	_ = cmd.MarkFlagFilename("raw")

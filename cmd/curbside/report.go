@@ -19,7 +19,7 @@ type reportText struct {
 
 func (r *reportText) flags(cmd *cobra.Command) {
 	r.textFlags.flags(cmd, "the report")
-	cmd.Flags().StringVar(&r.form, "form", "", "a filled-in form; not in this version")
+	cmd.Flags().StringVar(&r.form, "form", "", "a filled-in form `FILE`; not in this version")
 	_ = cmd.MarkFlagFilename("form", "json")
 }
 
@@ -62,8 +62,8 @@ case sign signs and posts it.`,
 		}),
 	}
 	t.flags(cmd)
-	cmd.Flags().StringVar(&req.Status, "status", "final", strings.Join(reportStatuses, ", "))
-	cmd.Flags().StringVar(&req.Of, "of", "", "the report that an addendum belongs to (default the newest)")
+	cmd.Flags().StringVar(&req.Status, "status", "final", "`STATUS`: "+strings.Join(reportStatuses, ", "))
+	cmd.Flags().StringVar(&req.Of, "of", "", "the `REPORT` that an addendum belongs to (default the newest)")
 	completeWords(cmd, "status", reportStatuses...)
 	return cmd
 }

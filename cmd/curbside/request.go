@@ -59,16 +59,16 @@ wants that said, with --identified.`,
 
 func (f *requestFlags) flags(a *app, cmd *cobra.Command) {
 	fs := cmd.Flags()
-	fs.StringArrayVar(&f.req.Studies, "study", nil, "a study to send (repeatable)")
-	fs.StringArrayVar(&f.req.Priors, "prior", nil, "an older study to compare with (repeatable)")
-	fs.StringArrayVar(&f.req.To, "to", nil, "a contact to ask; the first is the primary (repeatable)")
-	fs.StringVar(&f.req.Question, "question", "", "what is asked")
-	fs.StringVar(&f.req.Priority, "priority", "", "stat, urgent or routine (default routine)")
+	fs.StringArrayVar(&f.req.Studies, "study", nil, "a `STUDY` to send (repeatable)")
+	fs.StringArrayVar(&f.req.Priors, "prior", nil, "an older `STUDY` to compare with (repeatable)")
+	fs.StringArrayVar(&f.req.To, "to", nil, "a `CONTACT` to ask; the first is the primary (repeatable)")
+	fs.StringVar(&f.req.Question, "question", "", "`TEXT` of what is asked")
+	fs.StringVar(&f.req.Priority, "priority", "", "`PRIORITY`: stat, urgent or routine (default routine)")
 	fs.BoolVar(&f.req.Identified, "identified", false, "send the patient's name and identifiers")
 	fs.BoolVar(&f.pseudonymous, "pseudonymous", false, "send without identifiers; not in this version")
-	fs.StringVar(&f.deadline, "deadline", "", "when the answer is needed: 2026-03-04T12:00:00Z, or 48h from now")
-	fs.StringVar(&f.req.Consent, "consent", "", "treatment, patient, emergency, law or other (default: the setting consent)")
-	fs.StringVar(&f.form, "form", "", "a filled-in request form, JSON")
+	fs.StringVar(&f.deadline, "deadline", "", "`TIME` when the answer is needed: 2026-03-04T12:00:00Z, or 48h from now")
+	fs.StringVar(&f.req.Consent, "consent", "", "`BASIS`: treatment, patient, emergency, law or other (default: the setting consent)")
+	fs.StringVar(&f.form, "form", "", "a filled-in request form, a JSON `FILE`")
 	for _, name := range []string{"study", "to", "question"} {
 		_ = cmd.MarkFlagRequired(name)
 	}

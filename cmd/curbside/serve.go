@@ -25,21 +25,21 @@ type netFlags struct {
 
 func (n *netFlags) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringArrayVar(&n.listen, "listen", nil, "HOST:PORT or multiaddr to listen on (repeatable; default port 4001)")
+	f.StringArrayVar(&n.listen, "listen", nil, "listen on `ADDR`: HOST:PORT or multiaddr (repeatable; default port 4001)")
 	f.BoolVar(&n.lanOnly, "lan-only", false, "stay in the local network: no DHT, no relays, no public addresses")
 	f.BoolVar(&n.noDHT, "no-dht", false, "do not use the DHT")
-	f.StringArrayVar(&n.bootstrap, "bootstrap", nil, "address of a node that knows others; turns the DHT on (repeatable)")
+	f.StringArrayVar(&n.bootstrap, "bootstrap", nil, "`ADDR` of a node that knows others; turns the DHT on (repeatable)")
 }
 
 // unbuiltFlags are flags of the contract whose part a later version brings: accepted, with a warning.
 func (n *netFlags) unbuiltFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringArray("relay", nil, "address of a relay; not in this version (repeatable)")
-	f.String("dicom", "", "HOST:PORT of the DICOM listener; not in this version")
-	f.String("ae-title", "", "AE title of the DICOM listener; not in this version")
-	f.StringArray("dicom-allow", nil, "who may store; not in this version")
+	f.StringArray("relay", nil, "`ADDR` of a relay; not in this version (repeatable)")
+	f.String("dicom", "", "`HOST:PORT` of the DICOM listener; not in this version")
+	f.String("ae-title", "", "`TITLE` of the DICOM listener; not in this version")
+	f.StringArray("dicom-allow", nil, "`AET[@HOST]` that may store; not in this version")
 	f.Bool("dicom-cleartext", false, "DICOM without TLS beyond loopback; not in this version")
-	f.String("web", "", "HOST:PORT of the web viewer's listener; not in this version")
+	f.String("web", "", "`HOST:PORT` of the web viewer's listener; not in this version")
 }
 
 // config joins flags and settings; flags win.

@@ -83,6 +83,7 @@ func (pg *page) imported(res *control.ImportResult) {
 
 func (a *app) studyCmd() *cobra.Command {
 	return group("study", "studies on this node: list, show, verify, export, remove",
+		"  curbside study list\n  curbside study export 81b4 --out /tmp/case17",
 		a.studyListCmd(), a.studyShowCmd(), a.studyVerifyCmd(), a.studyExportCmd(), a.studyRemoveCmd())
 }
 
@@ -226,7 +227,7 @@ file an image, named by its SOP Instance UID.`,
 			return a.emit(res, func(pg *page) { pg.field("wrote", fmt.Sprintf("%s, %s", plural(res.Files, "file"), size(res.Bytes))) })
 		}),
 	}
-	cmd.Flags().StringVar(&out, "out", "", "folder to write to; made if it is not there")
+	cmd.Flags().StringVar(&out, "out", "", "folder `DIR` to write to; made if it is not there")
 	_ = cmd.MarkFlagRequired("out")
 	_ = cmd.MarkFlagDirname("out")
 	return cmd
