@@ -92,8 +92,8 @@ func LossySyntax(uid string) bool {
 	return ok && known && !lossless[suffix]
 }
 
-// video syntaxes hold one stream over all frames.
-func video(uid string) bool {
+// Video reports whether a syntax holds one stream over all frames.
+func Video(uid string) bool {
 	suffix, _ := strings.CutPrefix(uid, syntaxRoot)
 	name := EncapsulatedNames[suffix]
 	return strings.HasPrefix(name, "MPEG") || strings.HasPrefix(name, "HEVC")

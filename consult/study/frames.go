@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+
+	"github.com/curbside-p2p/curbside/consult/codec"
 )
 
 // Range is a run of bytes within the bulk.
@@ -59,7 +61,7 @@ func (in *Instance) fragmentRanges(k int) ([]Range, error) {
 			to = in.frameStarts[k+1]
 		}
 		return join(in.fragments[in.frameStarts[k]:to]), nil
-	case n == 1:
+	case n == 1 || codec.Video(in.TransferSyntax):
 		return join(in.fragments), nil
 	case n == len(in.fragments):
 		return join(in.fragments[k : k+1]), nil
@@ -80,6 +82,9 @@ func join(list []Fragment) []Range {
 func (in *Instance) index(o *Outline, bulk io.ReaderAt) {
 	in.fragments, in.encapsulated = o.Fragments, true
 	n := in.Pixel.Frames
+	if codec.Video(in.TransferSyntax) {
+		return
+	}
 	if n == 1 {
 		if len(o.Offsets) > 4 {
 			o.find("offset table of the wrong length")

@@ -330,11 +330,10 @@ func (g *guard) element(l *level, t Tag, b []byte, start int64) error {
 // explicitLength reads a 32-bit length where the VR has one. A VR that is not
 // known is taken as UN, whose length has 32 bits (PS3.5 §7.1.2).
 func (g *guard) explicitLength(l *level, e *Element, short uint32) (uint32, error) {
-	vr := string(e.VR[:])
-	if shortVR[vr] {
+	if shortVR[string(e.VR[:])] {
 		return short, nil
 	}
-	if !longVR[vr] {
+	if !longVR[string(e.VR[:])] {
 		g.out.find("unknown value representation")
 		e.VR = [2]byte{'U', 'N'}
 	}

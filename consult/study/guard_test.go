@@ -227,6 +227,7 @@ func TestFrameIndex(t *testing.T) {
 		"wrong table, one each":     {"2", offsets(0, 5), [][]byte{cont, cont}, []int{1, 1}},
 		"wrong table, scanned":      {"2", offsets(16, 0), [][]byte{frag(8), cont, frag(8)}, []int{2, 1}},
 		"scanned":                   {"2", nil, [][]byte{frag(8), frag(8), cont}, []int{1, 2}},
+		"delimiter inside":          {"2", nil, [][]byte{append(bytes.Clone(seqEnd), seqEnd...), item(0)}, []int{1, 1}},
 		"cannot be separated":       {"2", nil, [][]byte{cont, cont, cont}, nil},
 	} {
 		b := file(rle, identity(), shape(4, 4, 8, c.frames), encapsulated(c.offsets, c.fragments...))

@@ -71,11 +71,6 @@ func (o *Outline) value(t Tag) []byte {
 	return nil
 }
 
-func (o *Outline) has(t Tag) bool {
-	_, ok := o.values[t]
-	return ok
-}
-
 // ascii is a value as it is, without padding.
 func (o *Outline) ascii(t Tag) string {
 	return strings.Trim(string(o.value(t)), " \x00")
