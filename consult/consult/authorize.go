@@ -279,8 +279,8 @@ func (a asker) grant(b *GrantBody) error {
 	case StateClosed, StateWithdrawn:
 		return refuse(fmt.Sprintf("the case is %s", a.s.State), "reopen it first")
 	case StateQuarantined:
-		if err := a.atLeast(ledger.RankFounder, "share the right study after a wrong patient"); err != nil {
-			return err
+		if a.me.Rank < ledger.RankFounder {
+			return refuse("after a wrong patient the requester shares the right study", "")
 		}
 	}
 	for _, g := range a.s.Grants {
@@ -435,7 +435,7 @@ func (a asker) report(b *ReportBody) error {
 	if a.me.Rank == ledger.RankFounder {
 		return refuse("the requester cannot sign an opinion in their own case", "post a message instead")
 	}
-	if b.Type == ReportFinal || a.me.Rank > ledger.RankWriter {
+	if (b.Type == ReportFinal || a.me.Rank > ledger.RankWriter) && !a.correcting(b) {
 		if err := a.assigned("sign a report"); err != nil {
 			return err
 		}
@@ -450,6 +450,16 @@ func (a asker) report(b *ReportBody) error {
 		return refuse("the report is not about this case or not by you", "write it anew")
 	}
 	return first(a.pinned(b), a.superseding(b))
+}
+
+// correcting reports whether a report replaces one of the same kind by its
+// author, who need not be assigned any more.
+func (a asker) correcting(b *ReportBody) bool {
+	return slices.ContainsFunc(b.Supersedes, func(id ledger.EntryID) bool {
+		r, ok := a.s.Report(id)
+		final := b.Type == ReportFinal
+		return ok && r.Author == a.me.Person && r.Valid && r.Counts && (r.Status == StatusFinal) == final
+	})
 }
 
 // pinned wants a version of every study in the case to be named.

@@ -74,7 +74,11 @@ type known struct {
 type Memory struct {
 	of     map[ledger.EntryID]*known
 	places int
+	broken broken
 }
+
+// broken leaves rules out, for tests to prove that they would notice.
+type broken struct{ anyoneCloses, anyoneEdits, anyoneAnswers bool }
 
 // learn returns what is known of an entry. Entries come in display order, in
 // which what an entry rests on comes before it.

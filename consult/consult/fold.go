@@ -70,6 +70,7 @@ func (m *Memory) Fold(t *ledger.Thread) *State {
 	f.foldReceipts()
 	f.foldMembers()
 	f.foldPosts()
+	f.foldTimes()
 	f.conclude()
 	return f.s
 }
@@ -133,7 +134,8 @@ func (f *fold) foldMessages() {
 	})
 	each(f, ledger.Edit, func(it *item, b *EditBody) {
 		m := f.find(b.Message)
-		if m != nil && m.e.Kind == ledger.Message && m.e.Person == it.e.Person && !m.retracted {
+		own := m != nil && (m.e.Person == it.e.Person || f.m.broken.anyoneEdits)
+		if own && m.e.Kind == ledger.Message && !m.retracted {
 			m.edited = it // the last in display order is the highest (lamport, EntryID)
 		}
 	})
@@ -180,13 +182,13 @@ func (f *fold) foldRequest() {
 }
 
 // foldGrants takes, per lineage, the versions by the author of its first grant.
-// An owner's grant comes before those of others, so that no writer takes a
-// lineage over by a grant that pretends to have seen less.
+// An owner's grant comes before one of others that it did not know of, so that
+// no writer takes a lineage over by a grant that pretends to have seen less.
 func (f *fold) foldGrants() {
 	owner := map[[16]byte]*item{}
 	each(f, ledger.Grant, func(it *item, b *GrantBody) {
 		has := owner[b.Lineage]
-		if has == nil || f.rankOf(has) < ledger.RankFounder && f.rankOf(it) == ledger.RankFounder {
+		if has == nil || f.rankOf(has) < ledger.RankFounder && f.rankOf(it) == ledger.RankFounder && !precedes(has, it) {
 			owner[b.Lineage] = it
 		}
 	})

@@ -97,7 +97,7 @@ func TestGuardSend(t *testing.T) {
 		{"grant by another after a wrong patient", func(p play) (*actor, ledger.Kind, any) {
 			p.ben.post(ledger.WrongPatient, WrongPatientBody{Lineage: [16]byte{1}, Text: "x"})
 			return p.dora, ledger.Grant, grantBody(2, 1)
-		}, "only the requester"},
+		}, "the requester shares"},
 		{"assign", func(p play) (*actor, ledger.Kind, any) {
 			return p.dora, ledger.Assign, AssignBody{Persons: []identity.PersonID{p.cleo.id()}}
 		}, ""},

@@ -72,7 +72,7 @@ func (s *State) core() core {
 	slices.SortFunc(c.Members, func(x, y memberRow) int { return bytes.Compare(x.Person[:], y.Person[:]) })
 	c.Grants = digest(s.Grants, func(g Grant) row { return row{Entry: g.Entry, Bits: bits(g.Prior, g.Quarantined)} })
 	c.Reports = digest(s.Reports, func(r Report) row {
-		return row{Entry: r.Entry, Bits: bits(r.Valid, r.Note, r.Stale, r.Acknowledged), Acts: acts(r.SupersededBy)}
+		return row{Entry: r.Entry, Bits: bits(r.Valid, r.Note, r.Stale, r.Acknowledged, r.Counts), Acts: acts(r.SupersededBy)}
 	})
 	c.Marks = digest(s.Marks, func(m Mark) row { return row{Entry: m.Entry, Bits: bits(m.Removed), Acts: m.Edits} })
 	c.Open = digest(slices.Concat(s.criticalRows(), s.askRows()), func(r row) row { return r })

@@ -125,7 +125,7 @@ func (f *fold) foldAsks() {
 	})
 	each(f, ledger.Ask, func(it *item, b *AskBody) {
 		f.s.Asks = append(f.s.Asks, Ask{
-			Entry: it.e.ID, Author: it.e.Person, Who: b.Who, Text: b.Text, Open: !answered[it.e.ID] && !it.retracted,
+			Entry: it.e.ID, Author: it.e.Person, Who: b.Who, Text: b.Text, TimeMS: it.e.ClaimedMS, Open: !answered[it.e.ID] && !it.retracted,
 		})
 	})
 	each(f, ledger.Outcome, func(it *item, _ *OutcomeBody) { f.s.Outcomes = append(f.s.Outcomes, it.e.ID) })

@@ -10,7 +10,7 @@ import (
 	"github.com/curbside-p2p/curbside/protocol/ledger"
 )
 
-var histories = flag.Int("histories", 25, "random histories to fold in several orders")
+var histories = flag.Int("histories", 15, "random histories to fold in several orders")
 
 // TestOrder folds random histories, made on replicas that meet now and then, in
 // other orders of arrival: state and hash must not differ.

@@ -27,6 +27,7 @@ func (f *fold) foldReceipts() {
 	s := f.s
 	s.Delivered, s.Seen = map[identity.DeviceID]map[identity.DeviceID]uint64{}, map[identity.DeviceID]map[identity.DeviceID]uint64{}
 	s.receivers = map[identity.DeviceID]identity.PersonID{}
+	s.content = make([]counted, 0, len(f.items))
 	for _, it := range f.items {
 		if it.force && counts(it.e.Kind) {
 			s.content = append(s.content, counted{it.e.ID, it.e.Device, it.e.Person, it.e.Seq})

@@ -62,7 +62,7 @@ func (f *fold) opinion(it *item, b *ReportBody) *opinion {
 	switch {
 	case !o.valid || rank == ledger.RankFounder || !f.roundKnown(it, b.Round):
 	case o.final():
-		o.counts = f.wasAssigned(it)
+		o.counts = f.wasAssigned(it) || f.m.broken.anyoneAnswers
 	default: // a trainee who may write gives preliminary opinions too
 		o.counts = rank == ledger.RankWriter || f.wasAssigned(it)
 	}
@@ -86,16 +86,33 @@ func equal(a, b *uint64) bool {
 }
 
 // supersede links a report to the newest report of the same author that names
-// it. A preliminary one never replaces a final.
+// it. A preliminary one never replaces a final, and what does not count never
+// replaces what does; but a correction counts if what it corrects did, also
+// when its author is no longer assigned.
 func (f *fold) supersede() {
 	for _, o := range f.opinions {
+		var olds []*opinion
 		for _, id := range o.body.Supersedes {
 			old := f.opinionOf[id]
 			if o.valid && old != nil && old.it.e.Person == o.it.e.Person && old.body.Type <= o.body.Type && precedes(old.it, o.it) {
+				olds = append(olds, old)
+				o.counts = o.counts || old.counts && old.body.Type == o.body.Type && f.roundKnown(o.it, o.body.Round)
+			}
+		}
+		for _, old := range olds {
+			if o.counts || !old.counts {
 				old.by = o
 			}
 		}
 	}
+}
+
+// last follows a report to the one that replaces it in the end.
+func (o *opinion) last() *opinion {
+	for o.by != nil {
+		o = o.by
+	}
+	return o
 }
 
 // addenda hangs addenda on the reports of their own authors, and returns all
@@ -203,7 +220,7 @@ func (f *fold) listReports(addenda []*item) {
 func (f *fold) reportRow(o *opinion) Report {
 	e := o.it.e
 	r := Report{
-		Entry: e.ID, Status: StatusPreliminary, Author: e.Person, TimeMS: e.ClaimedMS, Document: o.doc, Valid: o.valid,
+		Entry: e.ID, Status: StatusPreliminary, Author: e.Person, TimeMS: e.ClaimedMS, Document: o.doc, Valid: o.valid, Counts: o.counts,
 		Note: f.rankOf(o.it) == ledger.RankFounder, Round: o.body.Round, Images: o.body.Images, Stale: f.stale(o), Acknowledged: f.acknowledged(o),
 	}
 	if o.final() {

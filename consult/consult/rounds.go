@@ -55,8 +55,11 @@ func (f *fold) assigneesAt(it *item) []identity.PersonID {
 	return f.named(maximal(known))
 }
 
-// wasAssigned reports whether an entry's author was an assignee then.
-func (f *fold) wasAssigned(it *item) bool { return slices.Contains(f.assigneesAt(it), it.e.Person) }
+// wasAssigned reports whether an entry's author was an assignee then. The
+// requester never is.
+func (f *fold) wasAssigned(it *item) bool {
+	return f.rankOf(it) < ledger.RankFounder && slices.Contains(f.assigneesAt(it), it.e.Person)
+}
 
 // foldRounds finds the round. A round is opened by an owner or coordinator who
 // knew the round before, so that nobody jumps ahead.
@@ -84,7 +87,8 @@ func (f *fold) roundKnown(it *item, round uint64) bool {
 func (f *fold) staged(stage Stage) []*item {
 	var out []*item
 	each(f, ledger.Status, func(it *item, b *StatusBody) {
-		if b.Stage == stage && b.Round == f.s.Round && f.rankOf(it) >= ledger.RankAdmin && f.roundKnown(it, b.Round) {
+		may := f.rankOf(it) >= ledger.RankAdmin || f.m.broken.anyoneCloses
+		if may && b.Stage == stage && b.Round == f.s.Round && f.roundKnown(it, b.Round) {
 			out = append(out, it)
 		}
 	})
@@ -101,8 +105,8 @@ const (
 	reading
 )
 
-// foldStances goes through accepts, declines and reports of each person in the
-// acting round, in display order. A report implies acceptance.
+// foldStances goes through accepts, declines and reports in the acting round by
+// who was an assignee then, in display order. A report implies acceptance.
 func (f *fold) foldStances() {
 	f.stances = map[identity.PersonID]stance{}
 	for _, it := range f.items {
@@ -112,6 +116,9 @@ func (f *fold) foldStances() {
 		p := it.e.Person
 		switch b := it.body.(type) {
 		case *StatusBody:
+			if !f.wasAssigned(it) {
+				continue
+			}
 			if b.Stage == StageAccepted {
 				f.stances[p] = max(f.stances[p], accepted)
 			}
@@ -123,7 +130,9 @@ func (f *fold) foldStances() {
 				f.stances[p] = max(f.stances[p], accepted)
 			}
 		case *DeclineBody:
-			f.stances[p] = declined
+			if f.wasAssigned(it) {
+				f.stances[p] = declined
+			}
 		}
 	}
 }

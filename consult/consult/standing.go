@@ -64,7 +64,7 @@ func (f *fold) withdrawn(finals []*opinion) bool {
 }
 
 func (f *fold) allTaken(finals []*opinion) bool {
-	return !slices.ContainsFunc(finals, func(o *opinion) bool { return o.current() && !f.acknowledged(o) })
+	return !slices.ContainsFunc(finals, func(o *opinion) bool { return !f.acknowledged(o.last()) })
 }
 
 // underway is the state before there is a final report.
@@ -185,15 +185,16 @@ func (f *fold) foldMembers() {
 			order = append(order, b.Person)
 		}
 	}
-	primary := f.primary()
+	primary, able := f.primary(), f.able()
 	for _, p := range order {
 		rank, ok := f.ranks[p]
 		if !ok {
 			continue
 		}
+		assigned := slices.Contains(able, p)
 		f.s.Members = append(f.s.Members, Member{
 			Person: p, Rank: rank, Role: RoleName(rank), Primary: primary != nil && *primary == p,
-			Assigned: slices.Contains(f.able(), p), Accepted: f.stances[p] >= accepted, Declined: f.stances[p] == declined,
+			Assigned: assigned, Accepted: assigned && f.stances[p] >= accepted, Declined: assigned && f.stances[p] == declined,
 		})
 	}
 }

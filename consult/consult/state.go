@@ -27,6 +27,7 @@ type State struct {
 	Criticals  []Critical
 	Asks       []Ask
 	Outcomes   []ledger.EntryID
+	Times      Times
 
 	Conflict bool // concurrent assignments, or finals not all acknowledged
 	Crossed  bool // a withdrawal or close crossed a final report
@@ -117,6 +118,7 @@ type Report struct {
 	Document     *report.Document // nil for addenda and what cannot be read
 	Text         string
 	Valid        bool // in force, both signatures good, and says what its entry says
+	Counts       bool // toward the state: its author was to give it
 	Note         bool // by the requester: not an independent opinion
 	SupersededBy *ledger.EntryID
 	Round        uint64
@@ -159,5 +161,6 @@ type Ask struct {
 	Author identity.PersonID
 	Who    []identity.PersonID
 	Text   string
+	TimeMS int64
 	Open   bool
 }

@@ -178,6 +178,24 @@ func TestTransitions(t *testing.T) {
 				c.Error("superseded by another person")
 			}
 		}},
+		{"correction by an author no longer assigned", func(c cast) {
+			r := c.ben.final("benign")
+			c.level()
+			c.anna.post(ledger.Assign, AssignBody{Persons: []identity.PersonID{c.cleo.id()}})
+			c.level()
+			if err := c.ben.may(ledger.Report, c.ben.sign(2, "malignant")); err == nil {
+				c.Error("ben may sign anew")
+			}
+			if err := c.ben.may(ledger.Report, c.ben.sign(2, "malignant", r)); err != nil {
+				c.Errorf("ben may not correct: %v", err)
+			}
+			n := c.ben.final("malignant", r)
+			c.want(StateAnswered, FlagAmended)
+			c.anna.post(ledger.Taken, TakenBody{Report: r}) // the old one
+			c.want(StateAnswered, FlagAmended)
+			c.anna.post(ledger.Taken, TakenBody{Report: n})
+			c.want(StateAcknowledged, FlagAmended)
+		}},
 		{"two finals at once", func(c cast) {
 			x, y := c.ben.final("benign"), c.cleo.final("malignant")
 			c.want(StateAnswered, FlagConflict)
