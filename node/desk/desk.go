@@ -89,7 +89,8 @@ type Desk struct {
 	online   map[identity.PeerID]*onlinePeer
 	grants   map[blob.ID]map[ledger.ThreadID]bool // which threads were granted a blob
 	studies  *catalogue
-	forgotMS int64 // when waiting entries were dropped last
+	unplaced [][]byte // records of people who are nobody here yet
+	forgotMS int64    // when waiting entries were dropped last
 }
 
 // onlinePeer counts the sessions with one peer.

@@ -13,6 +13,10 @@ import (
 // strangersMax bounds the cases that people who are nobody's contact may leave here.
 const strangersMax = 100
 
+// unplacedMax bounds the records that wait for a case to say whose they are: each is at most
+// 64 KiB, and a thread's members have three or so each.
+const unplacedMax = 256
+
 // The methods of this file and of transfer.go make Desk an exchange.Local: what peers may ask.
 var _ exchange.Local = (*Desk)(nil)
 
@@ -117,9 +121,15 @@ func (d *Desk) Greet(peer exchange.Peer) [][]byte {
 }
 
 // Learn takes a peer's records and keeps those of contacts and members.
-func (d *Desk) Learn(_ exchange.Peer, records [][]byte) {
+func (d *Desk) Learn(peer exchange.Peer, records [][]byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.learn(records, peer.Known)
+}
+
+// learn takes records. Those of somebody who is nobody here yet are put aside if a known peer sent
+// them: a case that makes them a member is often on its way.
+func (d *Desk) learn(records [][]byte, putAside bool) {
 	touched := map[identity.PersonID]bool{}
 	for _, b := range records {
 		r, err := identity.ParseRecord(b)
@@ -128,6 +138,9 @@ func (d *Desk) Learn(_ exchange.Peer, records [][]byte) {
 		}
 		id, ok := d.subject(r)
 		if !ok {
+			if putAside && len(d.unplaced) < unplacedMax {
+				d.unplaced = append(d.unplaced, b)
+			}
 			continue
 		}
 		prof := d.profiles[id]
@@ -405,6 +418,9 @@ func (d *Desk) adoptMembers(t *thread) {
 	}
 	if renew {
 		d.tell(func(n Network) { n.Renew() })
+		aside := d.unplaced
+		d.unplaced = nil
+		d.learn(aside, true)
 	}
 }
 
