@@ -1,8 +1,6 @@
 package consult
 
-import (
-	"github.com/curbside-p2p/curbside/protocol/ledger"
-)
+import "github.com/curbside-p2p/curbside/protocol/ledger"
 
 // What can be due.
 const (

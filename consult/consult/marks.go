@@ -1,9 +1,10 @@
 package consult
 
 import (
+	"slices"
+
 	"github.com/curbside-p2p/curbside/protocol/identity"
 	"github.com/curbside-p2p/curbside/protocol/ledger"
-	"slices"
 )
 
 // foldMarks lists annotations in their acting form. Edits and removals count
