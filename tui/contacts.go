@@ -2,9 +2,11 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/curbside-p2p/curbside/node/control"
@@ -16,8 +18,11 @@ type table[T any] struct {
 	s     *scope
 	name  string
 	op    control.Op[control.None, []T]
-	rows  []T
+	all   []T
+	rows  []T // those that match the filter
 	list  list
+	find  textinput.Model
+	typed bool
 	note  string
 	empty string
 	in    []string // contexts before the common ones
@@ -30,10 +35,14 @@ type table[T any] struct {
 
 func (t *table[T]) title() string { return t.name }
 func (t *table[T]) close()        { t.s.close() }
-func (t *table[T]) typing() bool  { return false }
-func (t *table[T]) forget()       { t.rows = nil; t.list.set(0) }
+func (t *table[T]) typing() bool  { return t.typed }
+func (t *table[T]) forget()       { t.all, t.rows = nil, nil; t.list.set(0) }
 func (t *table[T]) contexts() []string {
-	return append(append([]string{}, t.in...), "move", "tabs", "all")
+	c := append(append([]string{}, t.in...), "move", "tabs", "all")
+	if t.find.Value() != "" {
+		c = append([]string{"filtered"}, c...)
+	}
+	return c
 }
 func (t *table[T]) resize(_, h int) tea.Cmd { t.h = h; return nil }
 
@@ -44,10 +53,41 @@ func (t *table[T]) open() tea.Cmd {
 			t.note = explain(err)
 			return nil
 		}
-		t.rows = rows
-		t.list.set(len(rows))
+		t.all = rows
+		t.arrange()
 		return nil
 	})
+}
+
+// arrange keeps the rows whose cells hold every word of the filter.
+func (t *table[T]) arrange() {
+	words := strings.Fields(strings.ToLower(t.find.Value()))
+	t.rows = t.rows[:0]
+	for _, row := range t.all {
+		hay := ""
+		if len(words) > 0 {
+			hay = strings.ToLower(t.cells(row, 400))
+		}
+		if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(hay, w) }) {
+			t.rows = append(t.rows, row)
+		}
+	}
+	t.list.set(len(t.rows))
+}
+
+func (t *table[T]) typeFilter(m tea.KeyPressMsg) tea.Cmd {
+	var cmd tea.Cmd
+	switch m.String() {
+	case "esc":
+		t.find.Reset()
+		t.typed = false
+	case "enter":
+		t.typed = false
+	default:
+		t.find, cmd = t.find.Update(m)
+	}
+	t.arrange()
+	return cmd
 }
 
 func (t *table[T]) update(msg tea.Msg) tea.Cmd {
@@ -59,12 +99,25 @@ func (t *table[T]) update(msg tea.Msg) tea.Cmd {
 			t.list.move(map[bool]string{true: "up", false: "down"}[m.button == tea.MouseWheelUp], t.h)
 		}
 	case tea.KeyPressMsg:
+		if t.typed {
+			return t.typeFilter(m)
+		}
 		id := action(m.String(), t.contexts()...)
 		if t.list.move(id, t.h) {
 			return nil
 		}
-		if id == "retry" {
+		switch id {
+		case "retry":
 			return t.open()
+		case "filter":
+			t.find = newInput(t.r.th)
+			t.find.Prompt, t.find.CharLimit = "/", filterMax
+			t.typed = true
+			return nil
+		case "filter-clear":
+			t.find.Reset()
+			t.arrange()
+			return nil
 		}
 		var cur *T
 		if t.list.cur < len(t.rows) {
@@ -83,6 +136,10 @@ func (t *table[T]) draw(w, h int) []string {
 	if t.above != nil {
 		out = append(out, t.above(w)...)
 	}
+	if t.typed || t.find.Value() != "" {
+		t.find.SetWidth(max(10, w/2))
+		out = append(out, " "+t.find.View()+th.dim.Render(fmt.Sprintf("  %d of %d", len(t.rows), len(t.all))))
+	}
 	out = append(out, th.dim.Render(fit(t.head(w), w)))
 	from, to := t.list.window(h - len(out) - 1)
 	for i := from; i < to; i++ {
@@ -95,6 +152,8 @@ func (t *table[T]) draw(w, h int) []string {
 	switch {
 	case t.note != "":
 		out = append(out, "", th.bad.Render(fit("  "+t.note+" · ! tries again", w)))
+	case len(t.rows) == 0 && len(t.all) > 0:
+		out = append(out, "", th.dim.Render(fit("  nothing matches · esc clears the filter", w)))
 	case len(t.rows) == 0:
 		out = append(out, "", th.dim.Render(fit("  "+t.empty, w)))
 	}
@@ -278,7 +337,7 @@ func deref(n *int) int {
 
 func newAudit(r *root) screen {
 	t := &table[control.AuditRecord]{
-		r: r, s: newScope(r.scope.ctx), name: "Audit", op: control.AuditList, in: nil, empty: "nothing recorded yet",
+		r: r, s: newScope(r.scope.ctx), name: "Audit", op: control.AuditList, in: []string{"audit"}, empty: "nothing recorded yet",
 	}
 	t.head = func(int) string {
 		return "  " + fit("TIME", 19) + " " + fit("ACTION", 22) + " " + fit("OBJECT", 24) + " OUTCOME"
@@ -338,7 +397,7 @@ func (p *transfers) update(msg tea.Msg) tea.Cmd {
 	case eventsMsg, shownMsg:
 		return p.open()
 	case tea.KeyPressMsg:
-		if action(m.String(), p.contexts()...) == "retry" {
+		if !p.typed && action(m.String(), p.contexts()...) == "retry" {
 			return p.open()
 		}
 	}

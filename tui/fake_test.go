@@ -329,3 +329,8 @@ func fakeCreate(_ context.Context, r control.PersonAddRequest) (control.PersonAd
 	words := []string{"abandon", "ability", "able", "about", "above", "absent", "absorb", "abstract", "absurd", "abuse", "access", "accident"}
 	return control.PersonAdded{Person: control.Person{Person: "aa11", Name: r.Name, Kind: r.Kind}, Words: slices.Concat(words, words)}, nil
 }
+
+type draftT = control.Draft
+
+// newFakeOnce shares one fake between tests that only read: making the phantom takes a while.
+var newFakeOnce = sync.OnceValue(newFake)

@@ -90,6 +90,8 @@ var keymap = []binding{
 	{"tool", "tool-down10", []string{"shift+down", "J"}, "ten down", ""},
 	{"tool", "tool-drop", []string{"esc", "w", "p", "v"}, "drop the tool", "drop the tool"},
 
+	{"studies", "filter", []string{"/"}, "filter", "filter"},
+	{"audit", "filter", []string{"/"}, "filter", "filter"},
 	{"filtered", "filter-clear", []string{"esc"}, "clear the filter", "clear"},
 
 	{"full", "full-off", []string{"esc", "f", "q"}, "back to the case", "back"},
@@ -106,10 +108,12 @@ var keymap = []binding{
 	{"report", "kind", []string{"ctrl+t"}, "final, preliminary", "final/preliminary"},
 	{"report", "back", []string{"esc"}, "save the draft, back", "save, back"},
 
-	{"request", "next", []string{"ctrl+d", "alt+enter"}, "next step", "next"},
-	{"request", "pick", []string{"space", "x"}, "choose", "choose"},
+	{"question", "next", []string{"ctrl+d", "alt+enter"}, "next step", "next"},
+	{"question", "priority", []string{"ctrl+t"}, "priority", "priority"},
+	{"picking", "go", []string{"enter"}, "next step", "next"},
+	{"picking", "pick", []string{"space", "x"}, "choose", "choose"},
+	{"request", "next", []string{"ctrl+d", "alt+enter"}, "next step", ""},
 	{"request", "prev", []string{"esc"}, "step back", "back"},
-	{"request", "priority", []string{"ctrl+t"}, "priority", "priority"},
 
 	{"move", "down", []string{"j", "down"}, "down", ""},
 	{"move", "up", []string{"k", "up"}, "up", ""},

@@ -64,9 +64,14 @@ func (p *requestPage) title() string {
 	return s
 }
 
-func (p *requestPage) close()             { p.s.close() }
-func (p *requestPage) typing() bool       { return true } // it has its own keys for moving
-func (p *requestPage) contexts() []string { return []string{"request", "move"} }
+func (p *requestPage) close()       { p.s.close() }
+func (p *requestPage) typing() bool { return true } // it has its own keys for moving
+func (p *requestPage) contexts() []string {
+	if p.step == 2 {
+		return []string{"question", "request"}
+	}
+	return []string{"picking", "request", "move"}
+}
 
 func (p *requestPage) open() tea.Cmd {
 	return tea.Batch(
@@ -118,7 +123,7 @@ func (p *requestPage) update(msg tea.Msg) tea.Cmd {
 		return nil
 	}
 	key := k.String()
-	switch id := action(key, "request"); {
+	switch id := action(key, p.contexts()...); {
 	case id == "prev":
 		return p.back()
 	case id == "next":
@@ -131,7 +136,7 @@ func (p *requestPage) update(msg tea.Msg) tea.Cmd {
 		var cmd tea.Cmd
 		p.question, cmd = p.question.Update(k)
 		return cmd
-	case key == "enter":
+	case id == "go":
 		if p.step == 0 || p.step == 3 && len(p.to) == 0 {
 			p.pick(true)
 		}
@@ -140,7 +145,7 @@ func (p *requestPage) update(msg tea.Msg) tea.Cmd {
 		p.pick(false)
 		return nil
 	default:
-		p.list.move(action(key, "move"), p.h)
+		p.list.move(id, p.h)
 	}
 	return nil
 }
