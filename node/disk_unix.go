@@ -10,5 +10,5 @@ func diskFree(path string) (uint64, bool) {
 	if unix.Statfs(path, &s) != nil {
 		return 0, false
 	}
-	return s.Bavail * uint64(s.Bsize), true //nolint:gosec,unconvert // types differ by system
+	return s.Bavail * uint64(s.Bsize), true
 }

@@ -76,7 +76,7 @@ func elsewhere(pointer string) string {
 		return ""
 	}
 	dir := strings.TrimSpace(string(b))
-	info, err := os.Lstat(dir) //nolint:gosec // the pointer is in the user's own folder, and what it names is looked at here
+	info, err := os.Lstat(dir)
 	if err != nil || !info.IsDir() || !private(info) {
 		return ""
 	}

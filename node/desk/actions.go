@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"strings"
 
@@ -323,7 +324,7 @@ func (d *Desk) CaseSign(ctx context.Context, req control.CaseRequest) (control.R
 	}
 	id := t.ledger.ID()
 	if err := p.vault.Delete(tableDraft, string(id[:])); err != nil {
-		d.log.Warn("draft not removed after signing", "error", err)
+		d.log.WarnContext(ctx, "draft not removed after signing", slog.Any("error", err))
 	}
 	return out, nil
 }
@@ -415,7 +416,7 @@ func (d *Desk) imagesOf(g consult.Grant) (report.Image, consult.ImageCount) {
 		img.Prior = 1
 	}
 	if row.Expected != nil {
-		n := uint64(*row.Expected) //nolint:gosec // from a manifest
+		n := uint64(*row.Expected)
 		img.Expected, count.Expected = &n, &n
 	}
 	if h := d.studies.held[holdingKey{g.Lineage, g.Author}]; h != nil && h.manifest != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/curbside-p2p/curbside/node/control"
@@ -32,7 +33,7 @@ func (d *Desk) openAudit() error {
 	if errors.Is(err, audit.ErrDamaged) || errors.Is(err, audit.ErrInconsistent) {
 		// A node that stops for its log would be deaf for its patients. The old log stays as it is,
 		// beside the new one, and doctor says so.
-		d.log.Error("ALARM: the audit log is damaged; it is set aside and a new one begins", "error", err)
+		d.log.Error("ALARM: the audit log is damaged; it is set aside and a new one begins", slog.Any("error", err))
 		if err := audit.SetAside(d.dir.Audit(), "damaged-"+d.now().UTC().Format("20060102T150405")); err != nil {
 			return fmt.Errorf("set audit log aside: %w", err)
 		}
@@ -49,7 +50,7 @@ func (d *Desk) closeAudit() error { return d.audit.Close() }
 // record notes what was done. A failure is logged: what was done is done.
 func (d *Desk) record(p *person, action audit.Action, object string, id []byte) {
 	if err := d.recordBefore(p, action, object, id); err != nil {
-		d.log.Error("audit record not kept", "action", action.String(), "error", err)
+		d.log.Error("audit record not kept", slog.String("action", action.String()), slog.Any("error", err))
 	}
 }
 

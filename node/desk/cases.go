@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -78,7 +79,7 @@ func urgency(c control.Case) int {
 		return 0
 	}
 	p, _ := consult.ParsePriority(c.Priority)
-	return int(p) //nolint:gosec // 0 to 3
+	return int(p)
 }
 
 func compareDeadline(a, b *time.Time) int {
@@ -137,7 +138,7 @@ func (d *Desk) caseRow(p *person, t *thread) control.Case {
 
 func (d *Desk) caseStudy(g consult.Grant) control.CaseStudy {
 	row := control.CaseStudy{
-		Study: hex.EncodeToString(g.Lineage[:]), Listed: int(g.Instances), Prior: g.Prior, //nolint:gosec // shown only
+		Study: hex.EncodeToString(g.Lineage[:]), Listed: int(g.Instances), Prior: g.Prior,
 	}
 	h := d.studies.held[holdingKey{g.Lineage, g.Author}]
 	if h == nil || h.manifest == nil {
@@ -176,7 +177,7 @@ func (d *Desk) CaseShow(ctx context.Context, req control.CaseShowRequest) (contr
 	if req.Seen && !t.stranger {
 		// What was shown is what is said to be seen, so the receipt comes after.
 		if err := d.receipt(t, p, consult.ReceiptRead); err != nil {
-			d.log.Info("receipt not posted", "case", out.Case.Case, "error", err)
+			d.log.InfoContext(ctx, "receipt not posted", slog.String("case", out.Case.Case), slog.Any("error", err))
 		}
 	}
 	return out, nil

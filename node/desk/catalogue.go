@@ -38,7 +38,7 @@ type instance struct {
 
 func (h *holding) id() string { return hex.EncodeToString(h.key.lineage[:]) }
 
-func (h *holding) listed() int { return int(h.manifest.Complete.Listed) } //nolint:gosec // at most 100,000
+func (h *holding) listed() int { return int(h.manifest.Complete.Listed) }
 
 func (h *holding) present() int { return h.listed() - h.absent }
 

@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"strings"
 
@@ -49,13 +50,13 @@ func (d *Desk) loadContacts(p *person) error {
 	return p.vault.Each(tableProfile, func(key string, value []byte) error {
 		var records [][]byte
 		if err := wire.Unmarshal(value, &records); err != nil {
-			d.log.Warn("a contact's records are damaged", "person", p.id.String())
-			return nil
+			d.log.Warn("a contact's records are damaged", slog.String("person", p.id.String()))
+			return nil //nolint:nilerr // a damaged row is passed over, the others count
 		}
 		prof, err := identity.LoadProfile(records)
 		if err != nil {
-			d.log.Warn("a contact's records do not verify", "person", p.id.String())
-			return nil
+			d.log.Warn("a contact's records do not verify", slog.String("person", p.id.String()))
+			return nil //nolint:nilerr // a damaged row is passed over, the others count
 		}
 		d.adopt(prof)
 		return nil

@@ -130,7 +130,7 @@ func (d *Desk) open(ctx context.Context, passphrase []byte) error {
 		return fmt.Errorf("open journal: %w", err)
 	}
 	if f := d.journal.Found(); !f.Healthy() {
-		d.log.Warn("journal is damaged", slog.Int("faults", len(f.Damage)))
+		d.log.WarnContext(ctx, "journal is damaged", slog.Int("faults", len(f.Damage)))
 	}
 	if err := d.openPersons(passphrase); err != nil {
 		return err
@@ -204,7 +204,7 @@ func (d *Desk) Run(ctx context.Context) error {
 			quiet = nil
 		case <-tick.C:
 			if err := d.refreshCards(); err != nil {
-				d.log.Warn("own card not refreshed", slog.Any("error", err))
+				d.log.WarnContext(ctx, "own card not refreshed", slog.Any("error", err))
 			}
 			d.forgetWaiting()
 		}

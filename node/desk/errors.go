@@ -10,8 +10,7 @@ import (
 
 // refusal turns a guard's no into one that the command line shows.
 func refusal(err error) error {
-	var r *consult.Refusal
-	if errors.As(err, &r) {
+	if r, ok := errors.AsType[*consult.Refusal](err); ok {
 		e := control.Errorf(control.Refused, "%s", r.Message)
 		e.Hint = r.Hint
 		return e

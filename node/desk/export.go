@@ -56,13 +56,13 @@ func (d *Desk) rebuild(row *study.ManifestInstance) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("open bulk: %w", err)
 		}
-		if bulk, err = codec.Unpack(byte(row.Codec), stored, row.BulkLen, nil); err != nil { //nolint:gosec // manifest rule
+		if bulk, err = codec.Unpack(byte(row.Codec), stored, row.BulkLen, nil); err != nil {
 			return nil, fmt.Errorf("unpack bulk: %w", err)
 		}
 	}
 	file := head
 	if row.Bulk.Ref != nil {
-		if file, err = study.Join(head, bulk, int64(row.Off)); err != nil { //nolint:gosec // manifest rule
+		if file, err = study.Join(head, bulk, int64(row.Off)); err != nil {
 			return nil, err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 
 	"github.com/curbside-p2p/curbside/consult/codec"
 	"github.com/curbside-p2p/curbside/consult/study"
@@ -101,7 +102,7 @@ func (d *Desk) readFrame(row *study.ManifestInstance, k int) (*codec.Native, *st
 	if err != nil {
 		return nil, nil, err
 	}
-	in, err := study.ParseJoined(head, int64(row.Off), bulk, int64(row.BulkLen)) //nolint:gosec // manifest rules
+	in, err := study.ParseJoined(head, int64(row.Off), bulk, int64(row.BulkLen))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -118,7 +119,7 @@ func openBulk(row *study.ManifestInstance, f *blobs.File) (io.ReaderAt, error) {
 	if err != nil {
 		return nil, err
 	}
-	return codec.Open(byte(row.Codec), r, r.Size(), row.BulkLen) //nolint:gosec // manifest rule
+	return codec.Open(byte(row.Codec), r, r.Size(), row.BulkLen)
 }
 
 type bytesAt []byte
@@ -166,9 +167,9 @@ func (d *Desk) findInstance(ctx context.Context, req control.FrameRequest) (*stu
 		row := *found[0].at(found[0].places[req.SOPUID])
 		return &row, nil
 	}
-	ids := ""
+	ids := make([]string, 0, len(found))
 	for _, h := range found {
-		ids += " " + h.id()
+		ids = append(ids, h.id())
 	}
-	return nil, control.Errorf(control.Refused, "several studies hold this instance:%s", ids).WithHint("name the study")
+	return nil, control.Errorf(control.Refused, "several studies hold this instance: %s", strings.Join(ids, " ")).WithHint("name the study")
 }

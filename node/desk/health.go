@@ -29,7 +29,7 @@ func (d *Desk) Health(ctx context.Context) []Check {
 		damage, err := p.vault.Check()
 		add("vault", err == nil && len(damage) == 0, "keys and rows of "+p.id.String()[:8], "restore the data directory from a backup")
 	}
-	u, err := d.blobs.Usage()
+	u, err := d.blobs.Usage() //nolint:contextcheck // a walk over the folder, at most seconds
 	add("blobs", err == nil, fmt.Sprintf("%d blobs, %d arriving, %d bytes", u.Blobs, u.Partials, u.Bytes), "check the disk")
 	_, err = d.audit.Verify()
 	add("audit", err == nil, fmt.Sprintf("%d records", d.audit.Len()), "somebody or the disk changed the audit log")

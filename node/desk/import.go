@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -117,10 +118,11 @@ func (r *importRun) run(ctx context.Context, paths []string, emit func(control.I
 		wg.Go(func() { r.work(ctx) })
 	}
 	go func() { wg.Wait(); close(r.done) }()
-	res, err := r.collect(emit)
+	res, err := r.collect(emit) //nolint:contextcheck // late images are granted whether or not the caller stays
 	if err != nil {
 		cancel()
-		for range r.done { //nolint:revive // the workers end
+		for range r.done {
+			continue // until the workers have ended
 		}
 		return nil, err
 	}
@@ -227,8 +229,7 @@ func (r *importRun) take(s source) outcome {
 }
 
 func refusalOf(err error) (reason, detail string) {
-	var no *study.Refusal
-	if errors.As(err, &no) {
+	if no, ok := errors.AsType[*study.Refusal](err); ok {
 		return no.Reason, no.Rule
 	}
 	return study.Damaged, "cannot be read"
@@ -268,7 +269,7 @@ func (r *importRun) put(out *sealedFile, head, bulk, stored []byte) error {
 		if out.row.Codec == 0 {
 			return control.Errorf(control.Internal, "a sealed instance did not open to itself: this machine's memory or disk is not sound")
 		}
-		r.d.log.Error("DEFECT: packing did not round-trip; stored unpacked", "syntax", in.TransferSyntax, "codec", out.row.Codec)
+		r.d.log.Error("DEFECT: packing did not round-trip; stored unpacked", slog.String("syntax", in.TransferSyntax), slog.Uint64("codec", out.row.Codec))
 		out.row.Codec = 0
 		return r.put(out, head, bulk, bulk)
 	}
@@ -297,7 +298,7 @@ func opensTo(in *study.Instance, row *study.ManifestInstance, sealedHead, sealed
 		if err != nil {
 			return false
 		}
-		if bulk, err = codec.Unpack(byte(row.Codec), stored, row.BulkLen, each(int(row.BulkLen))); err != nil { //nolint:gosec // a file in memory
+		if bulk, err = codec.Unpack(byte(row.Codec), stored, row.BulkLen, each(int(row.BulkLen))); err != nil {
 			return false
 		}
 	}
@@ -339,13 +340,13 @@ func rowOf(in *study.Instance, bulkLen uint64, how byte) study.ManifestInstance 
 	row := study.ManifestInstance{
 		UID: in.SOPUID, SOPClass: in.SOPClass, TransferSyntax: in.TransferSyntax,
 		Rows: uint64(max(in.Pixel.Rows, 0)), Cols: uint64(max(in.Pixel.Cols, 0)), Frames: uint64(max(in.Pixel.Frames, 0)),
-		Codec: uint64(how), BulkLen: bulkLen, SHA256: in.SHA256, FileSize: uint64(in.Size), //nolint:gosec // a file's size
+		Codec: uint64(how), BulkLen: bulkLen, SHA256: in.SHA256, FileSize: uint64(in.Size),
 	}
 	if in.Number != nil {
 		row.Number = *in.Number
 	}
 	if bulkLen > 0 {
-		row.Off = uint64(in.Off) //nolint:gosec // within the file
+		row.Off = uint64(in.Off)
 	}
 	if in.NotSplit {
 		row.Flags |= study.FlagNotSplit

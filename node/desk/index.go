@@ -3,6 +3,7 @@ package desk
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 
 	"github.com/curbside-p2p/curbside/storage/index"
@@ -44,7 +45,7 @@ func (d *Desk) indexStudy(h *holding) {
 // rebuildIndex fills an index that found itself damaged.
 func (d *Desk) rebuildIndex(cause error) {
 	if cause != nil {
-		d.log.Warn("index is made again", "cause", cause)
+		d.log.Warn("index is made again", slog.Any("cause", cause))
 	}
 	for _, h := range d.studies.held {
 		rows := make([]index.Row, 0, len(h.places))
@@ -52,7 +53,7 @@ func (d *Desk) rebuildIndex(cause error) {
 			rows = append(rows, index.Row{Table: tableSOP, Key: sopKey(uid, h.key)})
 		}
 		if err := d.index.Batch(rows); err != nil {
-			d.log.Error("index cannot be made", "error", err)
+			d.log.Error("index cannot be made", slog.Any("error", err))
 			return
 		}
 	}

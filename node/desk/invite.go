@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/curbside-p2p/curbside/node/control"
@@ -84,7 +85,7 @@ func (d *Desk) keepInvite(p *person, inv identity.Invite) error {
 	err := p.vault.Each(tableInvite, func(key string, value []byte) error {
 		var row inviteRow
 		if wire.Unmarshal(value, &row) != nil {
-			return nil
+			return nil //nolint:nilerr // a damaged row is passed over, the others count
 		}
 		n++
 		if oldest == "" || row.MadeMS < oldestMS {
@@ -291,7 +292,7 @@ func (d *Desk) keepPending(p *person, inv identity.Invite) (pendingRow, error) {
 
 func (d *Desk) dropPending(p *person, id identity.PersonID) {
 	if err := p.vault.Delete(tablePending, string(id[:])); err != nil {
-		d.log.Warn("pending contact not removed", "error", err)
+		d.log.Warn("pending contact not removed", slog.Any("error", err))
 	}
 }
 
@@ -323,11 +324,11 @@ func (d *Desk) addByFile(ctx context.Context, req control.ContactAddRequest) (co
 	_ = p.vault.Each(tablePending, func(_ string, value []byte) error {
 		var row pendingRow
 		if wire.Unmarshal(value, &row) != nil {
-			return nil
+			return nil //nolint:nilerr // a damaged row is passed over, the others count
 		}
 		i, decodeErr := identity.DecodeInvite(row.Invite)
 		if decodeErr != nil {
-			return nil
+			return nil //nolint:nilerr // a damaged row is passed over, the others count
 		}
 		if _, openErr := identity.OpenAccept(i, row.Join, req.File); openErr == nil {
 			inv, join = i, row.Join
@@ -359,12 +360,12 @@ func (d *Desk) retryPending(ctx context.Context) {
 		_ = p.vault.Each(tablePending, func(key string, value []byte) error {
 			var row pendingRow
 			if wire.Unmarshal(value, &row) != nil {
-				return nil
+				return nil //nolint:nilerr // a damaged row is passed over, the others count
 			}
 			inv, err := identity.DecodeInvite(row.Invite)
 			if err != nil || inv.Check(d.nowMS()) != nil {
 				d.dropPending(p, identity.PersonID([]byte(key)))
-				return nil
+				return nil //nolint:nilerr // a damaged row is passed over, the others count
 			}
 			tries = append(tries, try{p, inv, row})
 			return nil
@@ -376,7 +377,7 @@ func (d *Desk) retryPending(ctx context.Context) {
 	}
 	for _, t := range tries {
 		if _, err := d.joinNow(ctx, net, t.p, t.inv, t.row.Join, pendingTimeout); err != nil {
-			d.log.Info("pending contact not made", "error", err)
+			d.log.InfoContext(ctx, "pending contact not made", slog.Any("error", err))
 		}
 	}
 }

@@ -2,6 +2,7 @@ package desk
 
 import (
 	"errors"
+	"log/slog"
 	"slices"
 
 	"github.com/curbside-p2p/curbside/node/control"
@@ -52,12 +53,7 @@ func (d *Desk) Key(dev identity.DeviceID) ([]byte, bool) {
 func (d *Desk) Known(devs []identity.DeviceID) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, dev := range devs {
-		if d.knownDevice(dev) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(devs, d.knownDevice)
 }
 
 func (d *Desk) knownDevice(dev identity.DeviceID) bool {
@@ -159,10 +155,10 @@ func (d *Desk) learn(records [][]byte, putAside bool) {
 	}
 	for id := range touched {
 		if err := d.saveProfile(id); err != nil {
-			d.log.Warn("a contact's records were not kept", "error", err)
+			d.log.Warn("a contact's records were not kept", slog.Any("error", err))
 		}
 		if d.profiles[id].Fork != nil {
-			d.log.Warn("ALARM: a contact's keys contradict themselves; sending to them is blocked", "person", id.String())
+			d.log.Warn("ALARM: a contact's keys contradict themselves; sending to them is blocked", slog.String("person", id.String()))
 		}
 	}
 	if len(touched) > 0 {
@@ -296,7 +292,7 @@ func (d *Desk) Receive(peer exchange.Peer, id *ledger.ThreadID, items [][]byte) 
 	for _, b := range items {
 		res, err := t.ledger.Receive(b, locals)
 		for _, lie := range res.Reports {
-			d.log.Warn("a member's entry contradicts itself", "case", out.Thread.String(), "error", lie)
+			d.log.Warn("a member's entry contradicts itself", slog.String("case", out.Thread.String()), slog.Any("error", lie))
 		}
 		if err != nil {
 			out.Bad++
@@ -312,7 +308,7 @@ func (d *Desk) Receive(peer exchange.Peer, id *ledger.ThreadID, items [][]byte) 
 			d.threads[out.Thread] = t
 		}
 		if err := d.keepItems(t, keep); err != nil {
-			d.log.Error("entries not kept", "case", out.Thread.String(), "error", err)
+			d.log.Error("entries not kept", slog.String("case", out.Thread.String()), slog.Any("error", err))
 			d.reload(t)
 			return exchange.Received{Bad: 0}
 		}

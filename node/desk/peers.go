@@ -89,13 +89,13 @@ func (d *Desk) incoming(h *holding, infos []peering.PeerInfo) []control.Transfer
 		for s := range h.manifest.Series {
 			for i := range h.manifest.Series[s].Instances {
 				in := &h.manifest.Series[s].Instances[i]
-				row.BytesTotal += int64(in.Head.Ref.SealedLen()) //nolint:gosec // manifest rule
+				row.BytesTotal += int64(in.Head.Ref.SealedLen())
 				if in.Bulk.Ref != nil {
-					row.BytesTotal += int64(in.Bulk.Ref.SealedLen()) //nolint:gosec // manifest rule
+					row.BytesTotal += int64(in.Bulk.Ref.SealedLen())
 				}
 				for _, id := range blobsOf(in) {
 					if size, ok := d.blobs.Size(id); ok {
-						row.BytesDone += int64(size) //nolint:gosec // a file's size
+						row.BytesDone += int64(size)
 					}
 				}
 			}
@@ -125,7 +125,7 @@ func (d *Desk) outgoing(p *person, infos []peering.PeerInfo) []control.Transfer 
 			}
 			row := control.Transfer{Case: tid.String(), Direction: "send", State: "queued: peer is offline"}
 			for _, g := range s.Grants {
-				row.BytesTotal += int64(g.Bytes) //nolint:gosec // own grant
+				row.BytesTotal += int64(g.Bytes)
 			}
 			for _, i := range infos {
 				if slices.ContainsFunc(i.Devices, func(dev identity.DeviceID) bool { return d.devices[dev] == m.Person }) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 
@@ -74,7 +75,7 @@ func (d *Desk) openPersons(passphrase []byte) error {
 			return err
 		}
 		if len(v.Damage()) > 0 {
-			d.log.Warn("rows of a vault are damaged", "person", id, "faults", len(v.Damage()))
+			d.log.Warn("rows of a vault are damaged", slog.String("person", id), slog.Int("faults", len(v.Damage())))
 		}
 		if err := d.rotateKEM(p); err != nil {
 			return err

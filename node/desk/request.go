@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"image/jpeg"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -345,7 +346,7 @@ func (d *Desk) previews(ctx context.Context, m *study.Manifest) []byte {
 		if row.Rows == 0 || row.Cols == 0 || ctx.Err() != nil {
 			continue
 		}
-		k := int(row.Frames) / 2 //nolint:gosec // manifest rule
+		k := int(row.Frames) / 2
 		native, in, err := d.readFrame(row, k)
 		if err != nil {
 			continue
@@ -362,8 +363,8 @@ func (d *Desk) previews(ctx context.Context, m *study.Manifest) []byte {
 		size += buf.Len()
 		b := img.Bounds()
 		pack.Images = append(pack.Images, study.PreviewImage{
-			Series: uint64(i), Instance: uint64(n), Frame: uint64(k), Format: study.PreviewJPEG, //nolint:gosec // indices
-			Width: uint64(b.Dx()), Height: uint64(b.Dy()), Bytes: buf.Bytes(), //nolint:gosec // at most 128
+			Series: uint64(i), Instance: uint64(n), Frame: uint64(k), Format: study.PreviewJPEG,
+			Width: uint64(b.Dx()), Height: uint64(b.Dy()), Bytes: buf.Bytes(),
 		})
 	}
 	if len(pack.Images) == 0 {
@@ -371,7 +372,7 @@ func (d *Desk) previews(ctx context.Context, m *study.Manifest) []byte {
 	}
 	b, err := pack.Encode()
 	if err != nil {
-		d.log.Warn("previews not made", "error", err)
+		d.log.WarnContext(ctx, "previews not made", slog.Any("error", err))
 		return nil
 	}
 	return b
@@ -396,7 +397,7 @@ func (d *Desk) regrant(p *person, touched map[*holding]*control.ImportedStudy) {
 		defer cancel()
 		for _, h := range again {
 			if err := d.seal(ctx, p, h); err != nil {
-				d.log.Warn("late images not listed", "error", err)
+				d.log.WarnContext(ctx, "late images not listed", slog.Any("error", err))
 				continue
 			}
 			d.grantAgain(p, h)
@@ -424,7 +425,7 @@ func (d *Desk) grantAgain(p *person, h *holding) {
 			continue
 		}
 		if _, err := d.append(t, p, ledger.Grant, body); err != nil {
-			d.log.Warn("late images not granted", "case", id.String(), "error", err)
+			d.log.Warn("late images not granted", slog.String("case", id.String()), slog.Any("error", err))
 			continue
 		}
 		d.follow(t)

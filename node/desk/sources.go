@@ -155,7 +155,7 @@ func readEntry(e *zip.File) ([]byte, error) {
 		return nil, err
 	}
 	defer r.Close()
-	data, err := io.ReadAll(io.LimitReader(r, int64(e.UncompressedSize64)+1)) //nolint:gosec // below fileMax
+	data, err := io.ReadAll(io.LimitReader(r, int64(e.UncompressedSize64)+1))
 	if err == nil && uint64(len(data)) != e.UncompressedSize64 {
 		err = io.ErrUnexpectedEOF
 	}
@@ -168,8 +168,7 @@ func (memory) Close() error { return nil }
 
 // ioDetail says what is wrong with a file without naming it again.
 func ioDetail(err error) string {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		return pe.Err.Error()
 	}
 	return err.Error()

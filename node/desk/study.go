@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 
@@ -11,7 +12,6 @@ import (
 	"github.com/curbside-p2p/curbside/consult/text"
 	"github.com/curbside-p2p/curbside/node/control"
 	"github.com/curbside-p2p/curbside/protocol/blob"
-	"github.com/curbside-p2p/curbside/protocol/identity"
 	"github.com/curbside-p2p/curbside/protocol/ledger"
 	"github.com/curbside-p2p/curbside/protocol/wire"
 )
@@ -127,14 +127,14 @@ func (d *Desk) studyRowOf(h *holding) control.Study {
 	for i := range m.Series {
 		for n := range m.Series[i].Instances {
 			row := &m.Series[i].Instances[n]
-			s.Bytes += int64(row.FileSize) //nolint:gosec // manifest rule: at most 1 TiB
+			s.Bytes += int64(row.FileSize)
 			if !seen[row.Head.Ref.ID] {
 				seen[row.Head.Ref.ID] = true
-				s.StoredBytes += int64(row.Head.Ref.SealedLen()) //nolint:gosec // likewise
+				s.StoredBytes += int64(row.Head.Ref.SealedLen())
 			}
 			if row.Bulk.Ref != nil && !seen[row.Bulk.Ref.ID] {
 				seen[row.Bulk.Ref.ID] = true
-				s.StoredBytes += int64(row.Bulk.Ref.SealedLen()) //nolint:gosec // likewise
+				s.StoredBytes += int64(row.Bulk.Ref.SealedLen())
 			}
 		}
 	}
@@ -145,7 +145,7 @@ func expected(c study.Complete) *int {
 	if c.Basis <= study.BasisNone || c.Expected == 0 {
 		return nil
 	}
-	n := int(c.Expected) //nolint:gosec // manifest rule
+	n := int(c.Expected)
 	return &n
 }
 
@@ -183,7 +183,7 @@ func (d *Desk) StudyShow(ctx context.Context, req control.StudyRequest) (control
 	}
 	m := h.manifest
 	out := control.StudyDetail{
-		Study: d.studyRowOf(h), ManifestVersion: int(m.Version), //nolint:gosec // small
+		Study: d.studyRowOf(h), ManifestVersion: int(m.Version),
 		Basis: basisNames[m.Complete.Basis], SeriesList: []control.Series{},
 	}
 	for i := range m.Series {
@@ -243,7 +243,7 @@ func (d *Desk) SeriesShow(ctx context.Context, req control.SeriesRequest) ([]con
 func (h *holding) instanceRow(in *study.ManifestInstance) control.InstanceRow {
 	row := control.InstanceRow{
 		SOPUID: in.UID, Number: in.Number,
-		Rows: int(in.Rows), Cols: int(in.Cols), Frames: int(in.Frames), //nolint:gosec // manifest rule
+		Rows: int(in.Rows), Cols: int(in.Cols), Frames: int(in.Frames),
 		Present: h.places[in.UID].missing == 0, Displayable: true,
 	}
 	switch {
@@ -293,8 +293,8 @@ func (d *Desk) StudyRemove(ctx context.Context, req control.StudyRequest) (contr
 	}
 	d.studies.forget(h)
 	h.row = nil
-	if _, _, err := d.blobs.Sweep(d.referenced()); err != nil {
-		d.log.Warn("blobs not swept", "error", err)
+	if _, _, err := d.blobs.Sweep(d.referenced()); err != nil { //nolint:contextcheck // what began is finished
+		d.log.WarnContext(ctx, "blobs not swept", slog.Any("error", err))
 	}
 	d.record(p, actionPurge, "study", h.key.lineage[:])
 	d.publish(control.Event{Event: "study", Study: h.id()})
@@ -336,6 +336,3 @@ func (d *Desk) referenced() func(blob.ID) bool {
 	}
 	return func(id blob.ID) bool { return keep[id] }
 }
-
-// ownerOf finds whose holding it is among the persons here.
-func (d *Desk) ownerOf(h *holding) *person { return d.personOf(identity.PersonID(h.key.owner)) }

@@ -98,7 +98,7 @@ func (d *Desk) loadThreads(ctx context.Context) error {
 		return fmt.Errorf("read journal: %w", err)
 	}
 	if bad > 0 {
-		d.log.Warn("journal has entries that do not verify", slog.Int("entries", bad))
+		d.log.WarnContext(ctx, "journal has entries that do not verify", slog.Int("entries", bad))
 	}
 	d.unstrange()
 	return nil

@@ -219,7 +219,7 @@ func (d *Desk) Serve(peer exchange.Peer, w exchange.Want, _ []byte) ([]byte, [][
 		return nil, nil, err
 	}
 	defer f.Close()
-	if uint64(f.Size()) != w.Length { //nolint:gosec // sizes are not negative
+	if uint64(f.Size()) != w.Length {
 		return nil, nil, exchange.ErrAbsent
 	}
 	leaves, err := f.Leaves()
