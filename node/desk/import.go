@@ -398,7 +398,13 @@ func (r *importRun) collect(emit func(control.ImportEvent) error) (*control.Impo
 		return nil, err
 	}
 	for _, m := range media {
-		res.Refused = append(res.Refused, missingFiles(m)...)
+		missing := missingFiles(m)
+		if n := len(missing); n > 0 && n == len(m.listed) {
+			// A directory of nothing that is there was not read: there is nothing to open.
+			res.Read--
+			missing = []control.RefusedFile{{Path: m.path, Reason: study.Directory, Detail: "nothing that it lists is on the medium"}}
+		}
+		res.Refused = append(res.Refused, missing...)
 	}
 	for h, t := range tally {
 		t.Series, t.Instances = len(h.manifest.Series), h.listed()
