@@ -93,9 +93,31 @@ func (d *Desk) CaseAccept(ctx context.Context, req control.CaseRequest) (control
 	return d.status(ctx, req, consult.StageAccepted)
 }
 
-// CaseClose closes the case.
+// CaseClose closes the case. Closing takes note of the report first (FIELD §4.3, G6).
 func (d *Desk) CaseClose(ctx context.Context, req control.CaseRequest) (control.EntryRef, error) {
-	return d.status(ctx, req, consult.StageClosed)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p, t, err := d.actingIn(ctx, req.Case)
+	if err != nil {
+		return control.EntryRef{}, err
+	}
+	body := consult.StatusBody{Round: t.fold().Round, Stage: consult.StageClosed}
+	if err := d.maySend(p, t); err != nil {
+		return control.EntryRef{}, err
+	}
+	if err := consult.Authorize(t.fold(), p.id, ledger.Status, body); err != nil {
+		return control.EntryRef{}, refusal(err)
+	}
+	for t.ledger.Members().Ranks[p.id] == ledger.RankFounder {
+		r, ok := t.fold().Newest()
+		if !ok || r.Acknowledged {
+			break
+		}
+		if _, err := d.append(t, p, ledger.Taken, consult.TakenBody{Report: r.Entry}); err != nil {
+			return control.EntryRef{}, err
+		}
+	}
+	return d.actOn(t, p, ledger.Status, body)
 }
 
 func (d *Desk) status(ctx context.Context, req control.CaseRequest, stage consult.Stage) (control.EntryRef, error) {

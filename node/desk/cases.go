@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
-	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -104,9 +103,9 @@ func (d *Desk) caseRow(p *person, t *thread) control.Case {
 	if s.NeededByMS > 0 {
 		at := time.UnixMilli(s.NeededByMS).UTC()
 		c.Deadline = &at
-		if openState(s.State) && d.now().After(at) && !slices.Contains([]string{"answered", "acknowledged"}, s.State) {
-			c.Flags = append(c.Flags, consult.FlagOverdue)
-		}
+	}
+	if s.Overdue(consult.Clock{NowMS: d.nowMS()}) {
+		c.Flags = append(c.Flags, consult.FlagOverdue)
 	}
 	if r := s.Request; r != nil {
 		c.From, c.Question = d.memberName(p, r.Author), text.Clean(r.Question)
@@ -262,25 +261,9 @@ func (d *Desk) reportRow(p *person, r *consult.Report) control.Report {
 	}
 	if r.Document != nil {
 		row.SignedAt = time.UnixMilli(r.Document.SignedMS).UTC()
-		row.Images = imagesLine(r.Document)
+		row.Images = text.Line(report.ImagesLine(r.Document.Images))
 	}
 	return row
-}
-
-// imagesLine says what the signer had of all studies.
-func imagesLine(doc *report.Document) string {
-	var seen, listed uint64
-	known := true
-	for _, i := range doc.Images {
-		seen += i.Seen
-		listed += i.Listed
-		known = known && i.Expected != nil
-	}
-	line := fmt.Sprintf("%d of %d images", seen, listed)
-	if !known {
-		line += ", number of images unknown"
-	}
-	return line
 }
 
 // CaseHistory streams every entry as verified, and the hash of the state last.

@@ -19,6 +19,8 @@ type thread struct {
 	ledger *ledger.Thread
 	kept   map[ledger.EpochID]bool // secrets that the vaults have
 	items  map[ledger.EntryID]bool // entries the journal has
+	memory consult.Memory          // decoded bodies, so that folding again is cheap
+	memory consult.Memory          // decoded bodies, so that folding again is cheap
 	state  *consult.State          // nil when it must be folded again
 	rows   []ledger.Row            // nil likewise
 	// stranger: brought by somebody who is nobody's contact here; it waits apart and fetches nothing.
@@ -32,7 +34,7 @@ func newThread(id ledger.ThreadID) *thread {
 // fold returns the state of the case, folded once after each change.
 func (t *thread) fold() *consult.State {
 	if t.state == nil {
-		t.state = consult.Fold(t.ledger)
+		t.state = t.memory.Fold(t.ledger)
 	}
 	return t.state
 }
