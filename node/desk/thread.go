@@ -20,7 +20,6 @@ type thread struct {
 	kept   map[ledger.EpochID]bool // secrets that the vaults have
 	items  map[ledger.EntryID]bool // entries the journal has
 	memory consult.Memory          // decoded bodies, so that folding again is cheap
-	memory consult.Memory          // decoded bodies, so that folding again is cheap
 	state  *consult.State          // nil when it must be folded again
 	rows   []ledger.Row            // nil likewise
 	// stranger: brought by somebody who is nobody's contact here; it waits apart and fetches nothing.
