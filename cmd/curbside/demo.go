@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -232,7 +233,8 @@ func (n *demoNode) address(ctx context.Context) string {
 	if err != nil || len(card.Addresses) == 0 {
 		return "no address"
 	}
-	return card.Addresses[0]
+	addr, _, _ := strings.Cut(card.Addresses[0], "/p2p/")
+	return addr
 }
 
 // importCT writes a CT made in code as files and imports them as anybody would.
