@@ -218,9 +218,13 @@ func carry(t *testing.T, a, b *process, files []corpusFile) int {
 	for _, r := range res.Refused {
 		t.Errorf("refused: %+v", r)
 	}
+	var cases []string
 	for _, s := range res.Studies {
 		c := ask(a, control.Request, control.NewCase{Studies: []string{s.Study}, To: []string{"Reader"}, Question: "?", Identified: true})
-		ask(b, control.CaseWait, control.CaseWaitRequest{Case: c.Case, For: "complete", Timeout: time.Minute})
+		cases = append(cases, c.Case)
+	}
+	for _, c := range cases {
+		ask(b, control.CaseWait, control.CaseWaitRequest{Case: c, For: "complete", Timeout: time.Minute})
 	}
 	out := t.TempDir()
 	for _, s := range ask(b, control.StudyList, control.None{}) {
