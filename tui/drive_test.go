@@ -53,9 +53,8 @@ func drive(t *testing.T, cols, rows int, cfg Config, f *fake, fn func(*driver)) 
 		d := &driver{t: t, model: r, r: r, f: f, msgs: make(chan tea.Msg, 10000)}
 		d.run(r.Init())
 		d.send(tea.WindowSizeMsg{Width: cols, Height: rows})
+		defer func() { cancel(); time.Sleep(time.Minute) }() // ticks that are under way end
 		fn(d)
-		cancel()
-		time.Sleep(time.Minute) // ticks that are under way end
 	})
 }
 

@@ -2,10 +2,13 @@ package tui
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
+	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -32,7 +35,7 @@ type fake struct {
 	log      []string // use cases called that change something
 	calls    map[string]int
 	events   chan control.Event
-	hostile  func(string) string // applied to texts
+	hostile  func(field, s string) string // applied to every string of every reply
 }
 
 var fakeNow = time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
@@ -118,7 +121,14 @@ func handle[Req, Res any](f *fake, mux *http.ServeMux, op control.Op[Req, Res], 
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.calls[string(op)]++
-		return fn(ctx, r)
+		if f.hostile == nil {
+			return fn(ctx, r)
+		}
+		edit(reflect.ValueOf(&r), "", func(_, s string) string { s, _, _ = strings.Cut(s, "~"); return s })
+		res, err := fn(ctx, r)
+		res = deepCopy(res)
+		edit(reflect.ValueOf(&res), "", f.hostile)
+		return res, err
 	})
 }
 
@@ -334,3 +344,41 @@ type draftT = control.Draft
 
 // newFakeOnce shares one fake between tests that only read: making the phantom takes a while.
 var newFakeOnce = sync.OnceValue(newFake)
+
+func deepCopy[T any](v T) T {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	var out T
+	if err := json.Unmarshal(b, &out); err != nil {
+		panic(err)
+	}
+	return out
+}
+
+// edit changes every string in v.
+func edit(v reflect.Value, field string, fn func(field, s string) string) {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		if !v.IsNil() {
+			edit(v.Elem(), field, fn)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() && v.Type() != reflect.TypeFor[time.Time]() {
+				edit(v.Field(i), v.Type().Field(i).Name, fn)
+			}
+		}
+	case reflect.Slice, reflect.Array:
+		for i := range v.Len() {
+			if v.Type().Elem().Kind() != reflect.Uint8 {
+				edit(v.Index(i), field, fn)
+			}
+		}
+	case reflect.String:
+		if v.CanSet() {
+			v.SetString(fn(field, v.String()))
+		}
+	}
+}

@@ -101,6 +101,7 @@ var keymap = []binding{
 	{"compose", "compose-send", []string{"ctrl+d", "alt+enter"}, "send", "send"},
 	{"compose", "compose-keep", []string{"esc"}, "keep for later", "keep for later"},
 	{"reader", "reader-close", []string{"esc", "q", "enter"}, "close", "close"},
+	{"reader", "reader-scroll", []string{"j", "k", "down", "up"}, "scroll", "k scroll"},
 	{"reader", "reader-copy", []string{"y"}, "copy", "copy"},
 
 	{"report", "editor", []string{"ctrl+e"}, "$EDITOR", "$EDITOR"},

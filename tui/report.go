@@ -285,7 +285,7 @@ func signDraft(r *root, d control.CaseDetail, status, text string, then func() t
 		th.strong.Render("Patient  ") + orDash(line(d.Patient)) + " · " + line(d.Title),
 		th.strong.Render("Question ") + line(d.Question),
 		th.strong.Render("Images   ") + imagesWord(d.Studies) + " here · read on a terminal, not for primary diagnosis",
-		th.strong.Render("Report   ") + th.warn.Render(strings.ToUpper(status)) + fmt.Sprintf(", %d lines:", strings.Count(text, "\n")+1),
+		th.strong.Render("Report   ") + th.warn.Render(strings.ToUpper(status)) + fmt.Sprintf(", %d %s:", strings.Count(text, "\n")+1, plural(strings.Count(text, "\n")+1, "line")),
 		"",
 	}
 	for _, l := range strings.Split(text, "\n") {
