@@ -18,7 +18,7 @@ var (
 	PersonList = Op[None, []Person]("person/list")
 	// Unlock opens the vault of the acting person.
 	Unlock = Op[UnlockRequest, Status]("unlock")
-	// Lock forgets every key that came from a vault; the node goes on receiving.
+	// Lock refuses every command of the acting person until Unlock; the node goes on receiving.
 	Lock = Op[None, Status]("lock")
 	// GetStatus says what the node is and whether it is locked: what the status bar shows.
 	GetStatus = Op[None, Status]("status")

@@ -10,6 +10,7 @@ import (
 func (d *Desk) Register(mux *http.ServeMux) {
 	control.PersonAdd.Handle(mux, d.PersonAdd)
 	control.PersonList.Handle(mux, d.PersonList)
+	control.Lock.Handle(mux, d.Lock)
 	control.Unlock.Handle(mux, d.Unlock)
 	control.GetStatus.Handle(mux, d.Status)
 	control.GetCard.Handle(mux, d.GetCard)

@@ -35,6 +35,7 @@ type person struct {
 	profile *identity.Profile
 	self    selfRow
 	confirm bool // signing wants the passphrase at that moment
+	locked  bool // no command of this person is served until Unlock; receiving goes on
 }
 
 // selfRow is what a person says of themselves on their cards.
@@ -243,8 +244,18 @@ func (d *Desk) personRow(p *person) control.Person {
 	return control.Person{Person: p.id.String(), Name: p.self.Name, Kind: p.kind(), Home: d.dir.Home()}
 }
 
-// acting finds who acts: the only person, or the one that --as names. The desk's lock is held.
+// acting finds who acts, and refuses while they are locked. The desk's lock is held.
 func (d *Desk) acting(ctx context.Context) (*person, error) {
+	p, err := d.whoActs(ctx)
+	if err == nil && p.locked {
+		return nil, control.Errorf(control.Locked, "the vault is locked").
+			WithHint("give the passphrase: at the prompt, or with --passphrase-file FILE")
+	}
+	return p, err
+}
+
+// whoActs finds the only person, or the one that --as names.
+func (d *Desk) whoActs(ctx context.Context) (*person, error) {
 	as := control.As(ctx)
 	switch {
 	case len(d.persons) == 0:
@@ -298,10 +309,26 @@ func (d *Desk) confirm(ctx context.Context, p *person) error {
 	return nil
 }
 
-// Unlock checks a passphrase: what the interface asks for when its screen was locked.
+// Lock refuses every command of a person until Unlock. The node goes on receiving and keeps its
+// keys in memory for that; a vault without a passphrase has nothing to lock with.
+func (d *Desk) Lock(ctx context.Context, _ control.None) (control.Status, error) {
+	d.mu.Lock()
+	p, err := d.whoActs(ctx)
+	if err == nil {
+		p.locked = p.confirm
+	}
+	d.mu.Unlock()
+	if err != nil {
+		return control.Status{}, err
+	}
+	d.publish(control.Event{Event: "status"})
+	return d.Status(ctx, control.None{})
+}
+
+// Unlock ends Lock, for who knows the passphrase.
 func (d *Desk) Unlock(ctx context.Context, req control.UnlockRequest) (control.Status, error) {
 	d.mu.Lock()
-	p, err := d.acting(ctx)
+	p, err := d.whoActs(ctx)
 	d.mu.Unlock()
 	if err != nil {
 		return control.Status{}, err
@@ -311,6 +338,9 @@ func (d *Desk) Unlock(ctx context.Context, req control.UnlockRequest) (control.S
 			return control.Status{}, vaultError(err)
 		}
 	}
+	d.mu.Lock()
+	p.locked = false
+	d.mu.Unlock()
 	return d.Status(ctx, control.None{})
 }
 
@@ -325,10 +355,11 @@ func (d *Desk) Status(ctx context.Context, _ control.None) (control.Status, erro
 		}
 	}
 	s.Transfers = d.plan.Len()
-	p, err := d.acting(ctx)
+	p, err := d.whoActs(ctx)
 	if err != nil {
-		return s, nil // the interface's first run asks before there is a person
+		return s, nil //nolint:nilerr // the interface's first run asks before there is a person
 	}
+	s.Locked = p.locked
 	s.Person, s.Name, s.Kind, s.MustConfirm = p.id.String(), p.self.Name, p.kind(), p.confirm
 	for _, t := range d.threads {
 		if t.queued(p) {
