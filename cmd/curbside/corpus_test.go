@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -114,6 +115,7 @@ func TestCorpusThere(t *testing.T) {
 type process struct {
 	t      *testing.T
 	home   string
+	pid    int
 	client *control.Client
 }
 
@@ -149,7 +151,7 @@ func newProcess(t *testing.T, name string) *process {
 	case <-time.After(readyTime):
 		t.Fatal("the node was not ready in time")
 	}
-	return &process{t: t, home: home, client: control.Dial(control.Socket(home))}
+	return &process{t: t, home: home, pid: cmd.Process.Pid, client: control.Dial(control.Socket(home))}
 }
 
 func ask[Req, Res any](p *process, op control.Op[Req, Res], req Req) Res {
@@ -204,6 +206,26 @@ func refuse(t *testing.T, p *process, bad []corpusFile) {
 	if n := len(ask(p, control.StudyList, control.None{})); n > 0 {
 		t.Errorf("bad files left %d studies", n)
 	}
+	if peak := memoryPeak(t, p.pid); peak > 512<<20 {
+		t.Errorf("took %d MiB of memory", peak>>20)
+	}
+}
+
+// memoryPeak is the most memory a process had, in bytes; 0 where the system does not say.
+func memoryPeak(t *testing.T, pid int) int {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(b), "VmHWM:")
+	line, _, _ := strings.Cut(rest, "kB")
+	kib, err := strconv.Atoi(strings.TrimSpace(line))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("peak of memory: %d MiB", kib>>10)
+	return kib << 10
 }
 
 // carry sends files from a to b, a case a study, and compares what b writes.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -64,7 +65,7 @@ func (a *app) wizard(ctx context.Context, log *os.File) error {
 			c := control.InProcess(n.Handler())
 			added, err := control.PersonAdd.Call(ctx, c, req)
 			if err = errors.Join(err, n.Close()); err == nil {
-				a.pass = req.Passphrase // typed a moment ago: the node need not ask again
+				a.pass = bytes.Clone(req.Passphrase) // typed a moment ago: the node need not ask again
 			}
 			return added, err
 		},
