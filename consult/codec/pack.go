@@ -59,12 +59,12 @@ func plainWins(bulk []byte, h header) bool {
 
 func (h header) packUnit(unit []byte) []byte {
 	if h.codec == 1 {
-		return compress(unit)
+		return compress(unit, plainEncoders)
 	}
 	planes, done := borrow(len(unit))
 	defer done()
 	forward(planes, unit, h.layout)
-	return compress(planes)
+	return compress(planes, residualEncoders)
 }
 
 // Unpack returns the bulk that is stored with the given codec; want is the

@@ -174,7 +174,7 @@ func TestUnpackRejects(t *testing.T) {
 
 // A frame bomb claims more than its blocks can hold, or another size.
 func TestFrameBomb(t *testing.T) {
-	frame := compress(make([]byte, 1<<20))
+	frame := compress(make([]byte, 1<<20), plainEncoders)
 	for name, c := range map[string]struct {
 		frame []byte
 		want  uint64

@@ -178,17 +178,23 @@ func restore16(cur, prev []uint16, lo, hi []byte, s int, first bool) {
 	}
 }
 
-// restoreGrey is the hot loop of decoding: a and c stay in registers.
+// restoreGrey is the hot loop of decoding. Every cell waits for the one before, so what does not
+// depend on it is worked out aside: with d = b-c, med(a,b,c) is max(a+min(d,0), min(b, a+max(d,0))),
+// and the residual is added inside.
 func restoreGrey(cur, prev []uint16, lo, hi []byte) {
 	a, c := int32(cur[0]), int32(prev[0])
 	prev = prev[:len(cur)]
 	lo, hi = lo[:len(cur)], hi[:len(cur)]
 	for i := 1; i < len(cur); i++ {
 		b := int32(prev[i])
-		z := uint16(lo[i]) | uint16(hi[i])<<8
-		v := uint16(med(a, b, c)) + (z>>1 ^ -(z & 1))
-		cur[i] = v
-		a, c = int32(v), b
+		z := uint32(lo[i]) | uint32(hi[i])<<8
+		r := int32(z>>1 ^ -(z & 1))
+		d := b - c
+		down := d & (d >> 31)
+		low, high := down+r, d-down+r
+		a = int32(uint16(max(a+low, min(b+r, a+high))))
+		c = b
+		cur[i] = uint16(a)
 	}
 }
 

@@ -123,7 +123,7 @@ func writeVectors(t *testing.T) {
 	edit := func(at int, v byte) []byte { b := bytes.Clone(good); b[at] = v; return b }
 	frameAt := headerLen + 3*4
 	bomb := bytes.Clone(good[:frameAt])
-	frame := compress(make([]byte, 1<<20))
+	frame := compress(make([]byte, 1<<20), plainEncoders)
 	binary.BigEndian.PutUint32(bomb[headerLen:], uint32(len(frame)))
 	bomb = append(append(bomb, frame...), good[frameAt+int(binary.BigEndian.Uint32(good[headerLen:])):]...)
 	window := Layout{}
