@@ -84,8 +84,10 @@ func (f *fake) addCases() {
 	cs := []control.CaseStudy{{Study: st.Study.Study, StudyUID: st.StudyUID, Present: 25, Listed: 26}}
 	at := func(d time.Duration) time.Time { return fakeNow.Add(-d) }
 	mk := func(id, title, state, from, prio string, ago time.Duration, unread int, mine bool) control.CaseDetail {
-		return control.CaseDetail{Case: control.Case{Case: id, Title: title, State: state, From: from, Priority: prio, Created: at(ago), Unread: unread, Mine: mine, Studies: cs, Patient: "58F", Flags: []string{},
-			Question: "58F, smoker. 8 mm nodule in the right upper lobe on screening. Malignant? Which follow-up interval would you choose?"}}
+		return control.CaseDetail{Case: control.Case{
+			Case: id, Title: title, State: state, From: from, Priority: prio, Created: at(ago), Unread: unread, Mine: mine, Studies: cs, Patient: "58F", Flags: []string{},
+			Question: "58F, smoker. 8 mm nodule in the right upper lobe on screening. Malignant? Which follow-up interval would you choose?",
+		}}
 	}
 	c := mk("7f3ac0de11", "CT chest ?nodule", "seen", "Dr Amara Okafor", "urgent", 12*time.Minute, 2, false)
 	c.Deadline = ptr(fakeNow.Add(8 * time.Hour))

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"charm.land/bubbles/v2/textarea"
@@ -282,7 +283,7 @@ func signDraft(r *root, d control.CaseDetail, status, text string, then func() t
 	}
 	th := r.th
 	lines := []string{
-		th.strong.Render("Patient  ") + orDash(line(d.Patient)) + " · " + line(d.Title),
+		th.strong.Render("Patient  ") + orDash(join(line(d.PatientName), line(d.PatientID), line(d.Patient))) + " · " + line(d.Title),
 		th.strong.Render("Question ") + line(d.Question),
 		th.strong.Render("Images   ") + imagesWord(d.Studies) + " here · read on a terminal, not for primary diagnosis",
 		th.strong.Render("Report   ") + th.warn.Render(strings.ToUpper(status)) + fmt.Sprintf(", %d %s:", strings.Count(text, "\n")+1, plural(strings.Count(text, "\n")+1, "line")),
@@ -321,6 +322,11 @@ func signDraft(r *root, d control.CaseDetail, status, text string, then func() t
 		dlg.must = "sign"
 	}
 	return r.open(dlg)
+}
+
+// join sets what is there of several facts side by side.
+func join(facts ...string) string {
+	return strings.Join(slices.DeleteFunc(facts, func(s string) bool { return s == "" }), " · ")
 }
 
 func orDash(s string) string {

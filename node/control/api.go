@@ -373,6 +373,10 @@ type Case struct {
 	Question string    `json:"question"`
 	// Patient is a line such as "58F" from the newest manifest, empty when not known.
 	Patient string `json:"patient"`
+	// PatientName and PatientID identify the patient where the case does, for what asks to confirm
+	// two identifiers.
+	PatientName string `json:"patient_name"`
+	PatientID   string `json:"patient_id"`
 }
 
 // CaseStudy is one study of a case as this node holds it.

@@ -123,8 +123,11 @@ func (d *Desk) caseRow(p *person, t *thread) control.Case {
 	incomplete := false
 	for _, g := range s.Grants {
 		row := d.caseStudy(g)
-		if h := d.studies.held[holdingKey{g.Lineage, g.Author}]; h != nil && h.manifest != nil && c.Patient == "" {
+		if h := d.studies.held[holdingKey{g.Lineage, g.Author}]; h != nil && h.manifest != nil && c.Patient+c.PatientName == "" {
 			c.Patient = text.Line(strings.TrimLeft(h.manifest.Study.Age, "0") + h.manifest.Study.Sex)
+			if who := h.manifest.Study.Patient; who != nil {
+				c.PatientName, c.PatientID = text.Line(who.Name), text.Line(who.ID)
+			}
 		}
 		incomplete = incomplete || row.Present < row.Listed
 		c.Studies = append(c.Studies, row)
