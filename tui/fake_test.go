@@ -38,6 +38,9 @@ type fake struct {
 	hostile  func(field, s string) string // applied to every string of every reply
 }
 
+// fakeSide is small, so that tests are fast; pictures are taken at 512.
+var fakeSide = 128
+
 var fakeNow = time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
 
 func ptr[T any](v T) *T { return &v }
@@ -60,7 +63,7 @@ func newFake() *fake {
 }
 
 func (f *fake) addStudy() {
-	ct := phantom.CT(phantom.Options{Seed: 7, Slices: 24, Side: 256})
+	ct := phantom.CT(phantom.Options{Seed: 7, Slices: 24, Side: fakeSide})
 	series := control.Series{SeriesUID: ct.SeriesUID, Number: ptr(int64(2)), Modality: "CT", Description: "Axial 2.5 lung", BodyPart: "CHEST", Instances: len(ct.Files), Present: len(ct.Files)}
 	var bytes int64
 	for i, file := range ct.Files {
@@ -96,7 +99,7 @@ func (f *fake) addCases() {
 	mid := f.order[12]
 	c.Entries = []control.Entry{
 		{Entry: "e1", Kind: "request", Author: "bb22cc", AuthorName: "Dr Amara Okafor", Time: at(12 * time.Minute), Text: c.Question, InForce: true},
-		{Entry: "e2", Kind: "mark", Author: "bb22cc", AuthorName: "Dr Amara Okafor", Time: at(11 * time.Minute), Text: "this one", InForce: true, Anchor: &control.Anchor{Study: st.Study.Study, SeriesUID: st.SeriesList[1].SeriesUID, SOPUID: mid, Points: [][2]float64{{100, 120}}}},
+		{Entry: "e2", Kind: "mark", Author: "bb22cc", AuthorName: "Dr Amara Okafor", Time: at(11 * time.Minute), Text: "this one", InForce: true, Anchor: &control.Anchor{Study: st.Study.Study, SeriesUID: st.SeriesList[1].SeriesUID, SOPUID: mid, Points: [][2]float64{{0.4 * float64(fakeSide), 0.46 * float64(fakeSide)}}}},
 		{Entry: "e3", Kind: "message", Author: "cc33dd", AuthorName: "Dr Bengt Okafor", Time: at(5 * time.Minute), Text: "Margins look spiculated to me. Was 5 mm in March 2025, so it grows.", InForce: true, Unread: true},
 	}
 	d := mk("91c0aa0000", "MR brain DWI", "preliminary", "Dr Bengt Okafor", "routine", 2*time.Hour, 0, false)
@@ -318,6 +321,7 @@ func TestMain(m *testing.M) {
 	time.Local = time.UTC
 	switch os.Getenv("CURBSIDE_TUI_FAKE") {
 	case "1":
+		fakeSide = 512
 		f := newFake()
 		if p := os.Getenv("CURBSIDE_TUI_PASS"); p != "" {
 			f.pass, f.me.MustConfirm = p, true

@@ -214,14 +214,14 @@ func TestProbeReadsNativeValues(t *testing.T) {
 	drive(t, 120, 40, Config{Graphics: "half"}, newFake(), func(d *driver) {
 		d.press("enter")
 		v := d.viewer()
-		want, ok := v.painted.frame.probe(128, 128)
+		want, ok := v.painted.frame.probe(64, 64)
 		if !ok {
 			t.Fatal("no value")
 		}
-		v.tool, v.probe = "probe", [2]int{128, 128}
-		d.sees(fmt.Sprintf("128,128 HU %.4g", want.Value))
+		v.tool, v.probe = "probe", [2]int{64, 64}
+		d.sees(fmt.Sprintf("64,64 HU %.4g", want.Value))
 		d.press("2") // another window changes nothing of the value
-		d.sees(fmt.Sprintf("128,128 HU %.4g", want.Value))
+		d.sees(fmt.Sprintf("64,64 HU %.4g", want.Value))
 	})
 }
 
