@@ -20,6 +20,7 @@ const (
 	tableInvite  = "invite"  // invite tag -> inviteRow
 	tablePending = "pending" // PersonID -> pendingRow
 	tableStudy   = "study"   // lineage -> studyRow
+	tableRemoved = "removed" // lineage of an own study that was removed -> nothing
 	tableEpoch   = "epoch"   // ThreadID || EpochID -> secret
 	tableCase    = "case"    // ThreadID -> caseRow
 	tableDraft   = "draft"   // ThreadID -> draftRow

@@ -354,7 +354,11 @@ func (d *Desk) Status(ctx context.Context, _ control.None) (control.Status, erro
 			s.Peers++
 		}
 	}
-	s.Transfers = d.plan.Len()
+	for _, h := range d.studies.held {
+		if h.row == nil && h.absent > 0 {
+			s.Transfers++
+		}
+	}
 	p, err := d.whoActs(ctx)
 	if err != nil {
 		return s, nil //nolint:nilerr // the interface's first run asks before there is a person

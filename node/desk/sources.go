@@ -2,6 +2,7 @@ package desk
 
 import (
 	"archive/zip"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"github.com/curbside-p2p/curbside/consult/study"
 )
@@ -23,7 +25,8 @@ const (
 	zipTotalMax   = 1 << 40
 )
 
-// source is one file to import: in a folder, or in an archive.
+// source is one file to import: in a folder, or in an archive. It is opened once, or never where
+// an import ends early.
 type source struct {
 	path string
 	size int64
@@ -114,7 +117,9 @@ func archive(p string, found func(source) error, refuse func(path, reason, detai
 		refuse(p, study.Damaged, "zip archive cannot be read")
 		return nil
 	}
-	defer z.Close()
+	shared := &sharedArchive{z: z}
+	shared.users.Store(1)
+	defer shared.release()
 	if len(z.File) > zipEntriesMax {
 		refuse(p, study.OverLimit, fmt.Sprintf("more than %d entries in the archive", zipEntriesMax))
 		return nil
@@ -134,19 +139,30 @@ func archive(p string, found func(source) error, refuse func(path, reason, detai
 			refuse(name, study.OverLimit, "compressed too far to be real")
 			continue
 		}
-		// The archive is read in order and closed at the end, so each entry is read at once: the
-		// importer bounds how many are in memory.
-		data, err := readEntry(e)
-		if err != nil {
-			refuse(name, study.Damaged, "archive entry cannot be read")
-			continue
-		}
-		err = found(source{path: name, size: int64(len(data)), open: func() (readerAtCloser, error) { return memory{strings.NewReader(string(data))}, nil }})
+		shared.users.Add(1)
+		err := found(source{path: name, size: int64(size), open: func() (readerAtCloser, error) {
+			defer shared.release()
+			data, err := readEntry(e)
+			return memory{bytes.NewReader(data)}, err
+		}})
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// sharedArchive is closed once its last entry was read. Where an import ends early the runtime
+// closes the file with the garbage.
+type sharedArchive struct {
+	z     *zip.ReadCloser
+	users atomic.Int64
+}
+
+func (s *sharedArchive) release() {
+	if s.users.Add(-1) == 0 {
+		_ = s.z.Close() // only read from
+	}
 }
 
 func readEntry(e *zip.File) ([]byte, error) {
@@ -162,7 +178,7 @@ func readEntry(e *zip.File) ([]byte, error) {
 	return data, err
 }
 
-type memory struct{ *strings.Reader }
+type memory struct{ *bytes.Reader }
 
 func (memory) Close() error { return nil }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/curbside-p2p/curbside/protocol/blob"
 	"github.com/curbside-p2p/curbside/protocol/ledger"
 	"github.com/curbside-p2p/curbside/protocol/wire"
+	"github.com/curbside-p2p/curbside/storage/vault"
 )
 
 // studyRow is what the owner of a study keeps in the vault: the secrets that never leave it, the
@@ -288,11 +289,22 @@ func (d *Desk) StudyRemove(ctx context.Context, req control.StudyRequest) (contr
 		return none, control.Errorf(control.Refused, "this study belongs to a case of somebody else").WithHint("only imported studies can be removed")
 	}
 	out := control.StudyRemoved{Instances: h.listed(), Bytes: d.studyRowOf(h).StoredBytes}
-	if err := p.vault.Delete(tableStudy, string(h.key.lineage[:])); err != nil {
+	err = p.vault.Batch([]vault.Row{
+		{Table: tableStudy, Key: string(h.key.lineage[:]), Delete: true},
+		{Table: tableRemoved, Key: string(h.key.lineage[:])},
+	})
+	if err != nil {
 		return none, internal("remove study", err)
 	}
 	d.studies.forget(h)
-	h.row = nil
+	// Closed cases keep their words; the images go, also for their members.
+	for i := range h.manifest.Series {
+		for n := range h.manifest.Series[i].Instances {
+			for _, id := range blobsOf(&h.manifest.Series[i].Instances[n]) {
+				delete(d.grants, id)
+			}
+		}
+	}
 	if _, _, err := d.blobs.Sweep(d.referenced()); err != nil { //nolint:contextcheck // what began is finished
 		d.log.WarnContext(ctx, "blobs not swept", slog.Any("error", err))
 	}

@@ -72,6 +72,11 @@ func (d *Desk) want(id ledger.ThreadID, ref blob.Ref, priority int, order uint64
 func (d *Desk) openManifest(t *thread, g consult.Grant) {
 	id := t.ledger.ID()
 	key := holdingKey{g.Lineage, g.Author}
+	if p := d.personOf(g.Author); p != nil {
+		if _, removed := p.vault.Get(tableRemoved, string(g.Lineage[:])); removed {
+			return
+		}
+	}
 	h := d.studies.held[key]
 	if h != nil && h.opened[g.Manifest.ID] && h.threads[id] >= g.Version {
 		return
