@@ -2,14 +2,12 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"io"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -111,49 +109,6 @@ func TestCorpusThere(t *testing.T) {
 	t.Logf("%d files sent in %d rounds, %d refused", sent, len(rounds), len(bad))
 }
 
-// process is a served node in a process of its own.
-type process struct {
-	t      *testing.T
-	home   string
-	pid    int
-	client *control.Client
-}
-
-func newProcess(t *testing.T, name string) *process {
-	t.Helper()
-	home, err := os.MkdirTemp("", "cs") //nolint:usetesting // t.TempDir is too long for a socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(home) })
-	if out, err := exec.CommandContext(t.Context(), "curbside", "--home", home, "init", "--name", name, "--no-passphrase").CombinedOutput(); err != nil {
-		t.Fatalf("init: %v\n%s", err, out)
-	}
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "curbside", "--home", home, "serve", "--listen", "127.0.0.1:0")
-	pipe, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ready, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		copyLog(io.Discard, pipe, ready)
-		_ = cmd.Wait() // it is killed
-	}()
-	t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
-	select {
-	case <-ready:
-	case <-ended:
-		t.Fatal("the node ended before it was ready")
-	case <-time.After(readyTime):
-		t.Fatal("the node was not ready in time")
-	}
-	return &process{t: t, home: home, pid: cmd.Process.Pid, client: control.Dial(control.Socket(home))}
-}
-
 func ask[Req, Res any](p *process, op control.Op[Req, Res], req Req) Res {
 	p.t.Helper()
 	res, err := op.Call(p.t.Context(), p.client, req)
@@ -206,7 +161,7 @@ func refuse(t *testing.T, p *process, bad []corpusFile) {
 	if n := len(ask(p, control.StudyList, control.None{})); n > 0 {
 		t.Errorf("bad files left %d studies", n)
 	}
-	if peak := memoryPeak(t, p.pid); peak > 512<<20 {
+	if peak := memoryPeak(t, p.cmd.Process.Pid); peak > 512<<20 {
 		t.Errorf("took %d MiB of memory", peak>>20)
 	}
 }
