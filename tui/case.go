@@ -109,7 +109,7 @@ func (c *casePage) loadStudy(id string) tea.Cmd {
 		c.listSeries()
 		if c.first && len(c.series) > 0 {
 			c.first = false
-			return c.showSeries(c.best(), "", 0)
+			return c.begin()
 		}
 		for _, s := range d.SeriesList {
 			if s.SeriesUID == c.view.series.SeriesUID {
@@ -118,6 +118,18 @@ func (c *casePage) loadStudy(id string) tea.Cmd {
 		}
 		return nil
 	})
+}
+
+// begin shows the first image that somebody spoke of, else the middle of the best series.
+func (c *casePage) begin() tea.Cmd {
+	for _, e := range c.d.Entries {
+		for i, row := range c.series {
+			if a := e.Anchor; a != nil && row.head == "" && row.se.SeriesUID == a.SeriesUID && !e.Retracted {
+				return c.showSeries(i, a.SOPUID, a.Frame)
+			}
+		}
+	}
+	return c.showSeries(c.best(), "", 0)
 }
 
 // best is the series to begin with: the one with most images.
@@ -140,7 +152,7 @@ func (c *casePage) listSeries() {
 			if st.Prior != prior || !ok {
 				continue
 			}
-			head := line(d.Date + " " + d.Modality)
+			head := dateWord(d.Date) + " " + line(d.Modality)
 			if prior {
 				head = "PRIOR " + head
 			}

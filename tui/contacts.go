@@ -317,7 +317,7 @@ func newStudies(r *root) screen {
 		if s.Complete {
 			n = "✓" + n
 		}
-		return "  " + fit(line(s.PatientName), 24) + " " + fit(line(s.Date), 10) + " " + fit(line(s.Modality+" "+s.Description), max(10, w-72)) + " " + right(n, 11) + " " + right(size(s.Bytes), 9) + "  " + line(s.Origin)
+		return "  " + fit(nameWord(s.PatientName), 24) + " " + fit(dateWord(s.Date), 10) + " " + fit(studyWord(s.Modality, s.Description), max(10, w-72)) + " " + right(n, 11) + " " + right(size(s.Bytes), 9) + "  " + line(s.Origin)
 	}
 	t.on = func(id string, cur *control.Study) tea.Cmd {
 		if id == "new" && cur != nil {

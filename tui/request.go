@@ -316,7 +316,7 @@ func (p *requestPage) studyRows(w, h int) []string {
 		if p.chosen[s.Study] {
 			box = "[x]"
 		}
-		lines = append(lines, p.cursor(i, fit(" "+box+" "+fit(line(s.PatientName), 24)+" "+fit(line(s.Date), 10)+" "+fit(line(s.Modality+" "+s.Description), max(10, w-70))+" "+right(fmt.Sprintf("%d images", s.Instances), 12)+" "+right(size(s.Bytes), 9), w)))
+		lines = append(lines, p.cursor(i, fit(" "+box+" "+fit(nameWord(s.PatientName), 24)+" "+fit(dateWord(s.Date), 10)+" "+fit(studyWord(s.Modality, s.Description), max(10, w-70))+" "+right(fmt.Sprintf("%d images", s.Instances), 12)+" "+right(size(s.Bytes), 9), w)))
 	}
 	if len(p.studies) == 0 && p.note == "" {
 		lines = append(lines, p.r.th.dim.Render("  no studies here · curbside import FOLDER brings some"))
@@ -367,7 +367,7 @@ func (p *requestPage) review(w int) []string {
 		if p.chosen[s.Study] {
 			images += s.Instances
 			bytes += s.Bytes
-			what = append(what, "  "+fit(line(s.PatientName), 24)+" "+line(s.Date)+" "+line(s.Modality+" "+s.Description)+fmt.Sprintf(" · %d images", s.Instances))
+			what = append(what, "  "+fit(nameWord(s.PatientName), 24)+" "+dateWord(s.Date)+" "+studyWord(s.Modality, s.Description)+fmt.Sprintf(" · %d images", s.Instances))
 		}
 	}
 	lines := []string{th.title.Render(" You will disclose"), fmt.Sprintf("  %d images (%s), %s", images, size(bytes), th.bad.Render("with the patient's name and everything else in them"))}

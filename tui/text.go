@@ -152,3 +152,30 @@ func short(id string) string {
 	}
 	return strings.ToUpper(id)
 }
+
+// dateWord is a DICOM date as people write it; anything else stays as it is.
+func dateWord(s string) string {
+	if len(s) == 8 && strings.Trim(s, "0123456789") == "" {
+		return s[:4] + "-" + s[4:6] + "-" + s[6:]
+	}
+	return line(s)
+}
+
+// nameWord is a DICOM person name without its carets (PS3.5 §6.2.1.1).
+func nameWord(s string) string {
+	family, rest, _ := strings.Cut(line(s), "^")
+	rest = strings.TrimSpace(strings.ReplaceAll(strings.TrimRight(rest, "^ "), "^", " "))
+	if rest == "" {
+		return family
+	}
+	return family + ", " + rest
+}
+
+// studyWord is modality and description, the modality once.
+func studyWord(modality, description string) string {
+	m, d := line(modality), line(description)
+	if strings.HasPrefix(strings.ToUpper(d), strings.ToUpper(m)) {
+		return d
+	}
+	return strings.TrimSpace(m + " " + d)
+}
