@@ -93,6 +93,9 @@ func (s *Session) takeProve(b []byte) error {
 	if !s.greeting.heard || len(ps)+len(s.greeting.claims) > devicesMax {
 		return errBody
 	}
+	if s.join != nil {
+		return nil // the other side is not to prove us: all it hears here is the Join
+	}
 	// The peer's proof answers our hello: a first idea of the round trip.
 	s.fetch.trip(s.cfg.Clock.Now().Sub(s.greeting.said))
 	s.greeting.claims = append(s.greeting.claims, ps...)
@@ -251,6 +254,9 @@ func Join(ctx context.Context, stream io.ReadWriteCloser, cfg Config, join []byt
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("wait for accept: %w", err)
 		}
+		if !s.answered {
+			return nil, fmt.Errorf("%w: ended without an answer", ErrBroken) // it may stop just now: try again
+		}
 		return nil, ErrRefused
 	}
 	return s.accept, nil
@@ -265,6 +271,7 @@ func (s *Session) takeAccept(b []byte) error {
 	if s.join == nil {
 		return errBody
 	}
+	s.answered = true
 	if len(accept) > 0 {
 		s.accept = accept
 	}

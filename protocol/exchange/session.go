@@ -44,6 +44,7 @@ type Session struct {
 	text     [32]byte // T, set by hello
 	join     []byte   // a Join this session was made for
 	accept   []byte   // the answer to it
+	answered bool     // it came; an empty one is a no
 	joined   bool     // the peer sent a Join
 
 	pmu  sync.Mutex // guards peer
