@@ -321,7 +321,9 @@ func TestMain(m *testing.M) {
 	time.Local = time.UTC
 	switch os.Getenv("CURBSIDE_TUI_FAKE") {
 	case "1":
-		fakeSide = 512
+		if os.Getenv("CURBSIDE_TUI_SMALL") == "" {
+			fakeSide = 512
+		}
 		f := newFake()
 		if p := os.Getenv("CURBSIDE_TUI_PASS"); p != "" {
 			f.pass, f.me.MustConfirm = p, true

@@ -59,7 +59,7 @@ func startTmux(t *testing.T, cols, rows int) *tmux {
 		t.Fatal(err)
 	}
 	m := &tmux{t, fmt.Sprintf("curbside-test-%d-%d", os.Getpid(), cols)}
-	cmd := "CURBSIDE_TUI_FAKE=1 COLORTERM=truecolor " + exe
+	cmd := "CURBSIDE_TUI_FAKE=1 CURBSIDE_TUI_SMALL=1 COLORTERM=truecolor " + exe
 	out, err := m.run("-f", "/dev/null", "new", "-d", "-x", fmt.Sprint(cols), "-y", fmt.Sprint(rows), cmd)
 	if err != nil {
 		t.Skipf("SKIP tmux does not start here: %v %s", err, out)

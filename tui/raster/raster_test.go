@@ -43,8 +43,8 @@ func TestScale(t *testing.T) {
 		}
 	})
 	t.Run("solid stays solid", func(t *testing.T) {
-		for _, size := range []int{3, 100, 348, 512, 1024} {
-			for _, v := range []byte{0, 1, 127, 254, 255} {
+		for _, size := range []int{3, 100, 348, 700} {
+			for _, v := range []byte{0, 127, 255} {
 				out := Render(solid(512, 512, v), Fit(512, 512, size, size, 1)).(*image.Gray)
 				for i, got := range out.Pix {
 					if got != v {

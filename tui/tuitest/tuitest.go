@@ -166,6 +166,9 @@ func (s *Screen) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.replies.close()
+	if p, ok := s.vt.InputPipe().(*io.PipeWriter); ok {
+		return p.CloseWithError(io.EOF) // Emulator.Close would race with the Read of its own pipe
+	}
 	return s.vt.Close()
 }
 
