@@ -39,9 +39,6 @@ func (d *Desk) act(ctx context.Context, said string, kind ledger.Kind, body func
 }
 
 func (d *Desk) actOn(t *thread, p *person, kind ledger.Kind, body any) (control.EntryRef, error) {
-	if err := d.maySend(p, t); err != nil {
-		return control.EntryRef{}, err
-	}
 	id, err := d.append(t, p, kind, body)
 	if err != nil {
 		return control.EntryRef{}, err
@@ -49,12 +46,30 @@ func (d *Desk) actOn(t *thread, p *person, kind ledger.Kind, body any) (control.
 	return control.EntryRef{Entry: id.String()}, nil
 }
 
-// maySend refuses what would go to a blocked contact (FORMATS §2.1, key change).
+// maySend refuses what would go to a blocked contact (FORMATS §2.1, key change), or to a device
+// that its person has revoked and that is not cut here yet (§2).
 func (d *Desk) maySend(p *person, t *thread) error {
+	for dev := range t.ledger.Members().Devices {
+		if d.revoked(dev) {
+			return control.Errorf(control.Refused, "a member of this case has revoked a device that is still in it, so nothing is sent there").
+				WithHint("it goes on once their node has been in touch, or you remove them from the case")
+		}
+	}
 	for id, rank := range t.ledger.Members().Ranks {
 		if rank > ledger.RankNone && id != p.id && d.trustOf(p, id) == trustBlocked {
 			return control.Errorf(control.Refused, "a member of this case is blocked, so nothing is sent there").
 				WithHint("verify them again (contact verify), or remove them from the case")
+		}
+	}
+	return nil
+}
+
+// mayGrant refuses to show images to a member who is not trusted enough (FORMATS §2.1).
+func (d *Desk) mayGrant(p *person, t *thread) error {
+	for id, rank := range t.ledger.Members().Ranks {
+		if trust := d.trustOf(p, id); rank > ledger.RankNone && id != p.id && rankOfTrust(trust) < rankOfTrust(d.trustMin()) {
+			return control.Errorf(control.Refused, "a member of this case is %s to you, so no images are sent there", trust).
+				WithHint("make a contact of them first: curbside contact add LINK")
 		}
 	}
 	return nil

@@ -116,10 +116,11 @@ func (h *holding) bitmap(has func(blob.ID) bool) []byte {
 type catalogue struct {
 	held  map[holdingKey]*holding
 	wants map[blob.ID][]*holding
+	own   map[blob.ID]identity.PersonID // who of this node imported a blob
 }
 
 func newCatalogue() *catalogue {
-	return &catalogue{held: map[holdingKey]*holding{}, wants: map[blob.ID][]*holding{}}
+	return &catalogue{held: map[holdingKey]*holding{}, wants: map[blob.ID][]*holding{}, own: map[blob.ID]identity.PersonID{}}
 }
 
 // receive takes a granted manifest; the highest version is what the study shows.
@@ -150,6 +151,15 @@ func (c *catalogue) put(h *holding, m *study.Manifest, has func(blob.ID) bool) {
 	c.forget(h)
 	c.held[h.key] = h
 	h.set(m, has)
+	if h.row != nil {
+		for s := range m.Series {
+			for i := range m.Series[s].Instances {
+				for _, id := range blobsOf(&m.Series[s].Instances[i]) {
+					c.own[id] = h.key.owner
+				}
+			}
+		}
+	}
 	for id := range h.missing {
 		c.wants[id] = append(c.wants[id], h)
 	}

@@ -76,6 +76,9 @@ type Desk struct {
 	events   *bus
 	receipts chan ledger.ThreadID // threads whose receipts are due
 	whole    *queue               // blobs that became whole
+	lost     *queue               // blobs of which leaves were lost again
+	closing  chan struct{}
+	close    sync.Once
 	loops    sync.WaitGroup
 
 	importing sync.Mutex // one import at a time decides what is new
@@ -87,7 +90,8 @@ type Desk struct {
 	profiles map[identity.PersonID]*identity.Profile // contacts and members
 	devices  map[identity.DeviceID]identity.PersonID // of profiles and of the persons here
 	online   map[identity.PeerID]*onlinePeer
-	grants   map[blob.ID]map[ledger.ThreadID]bool // which threads were granted a blob
+	grants   map[blob.ID][]claim // which threads were granted a blob, and by whom
+	unusable map[blob.ID]bool    // manifests that were read and are none
 	studies  *catalogue
 	unplaced [][]byte // records of people who are nobody here yet
 	forgotMS int64    // when waiting entries were dropped last
@@ -110,7 +114,10 @@ func Open(ctx context.Context, cfg Config) (*Desk, error) {
 		profiles: map[identity.PersonID]*identity.Profile{},
 		devices:  map[identity.DeviceID]identity.PersonID{},
 		online:   map[identity.PeerID]*onlinePeer{},
-		grants:   map[blob.ID]map[ledger.ThreadID]bool{},
+		grants:   map[blob.ID][]claim{},
+		unusable: map[blob.ID]bool{},
+		lost:     newQueue(),
+		closing:  make(chan struct{}),
 		studies:  newCatalogue(),
 	}
 	if err := d.open(ctx, cfg.Passphrase); err != nil {
@@ -125,7 +132,9 @@ func (d *Desk) open(ctx context.Context, passphrase []byte) error {
 		return fmt.Errorf("open blobs: %w", err)
 	}
 	d.blobs.OnWhole(d.blobWhole)
+	d.blobs.OnLost(d.lost.put)
 	d.loops.Go(d.wholeLoop)
+	d.loops.Go(d.lostLoop)
 	if d.journal, err = journal.Open(d.dir.Journal()); err != nil {
 		return fmt.Errorf("open journal: %w", err)
 	}
@@ -149,7 +158,9 @@ func (d *Desk) open(ctx context.Context, passphrase []byte) error {
 
 // Close gives everything back. What was acknowledged is on the medium already.
 func (d *Desk) Close() error {
+	d.close.Do(func() { close(d.closing) })
 	d.whole.close()
+	d.lost.close()
 	d.loops.Wait()
 	var errs []error
 	if d.audit != nil {

@@ -110,16 +110,17 @@ func (d *Desk) keepInvite(p *person, inv identity.Invite) error {
 func (d *Desk) Join(join []byte) ([]byte, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	accept, _, err := d.join(join)
+	accept, _, err := d.join(join, d.persons)
 	return accept, err
 }
 
 var errNoInvite = errors.New("no such invite here")
 
-func (d *Desk) join(join []byte) ([]byte, identity.PersonID, error) {
+// join answers a Join to an invite of one of the persons.
+func (d *Desk) join(join []byte, persons []*person) ([]byte, identity.PersonID, error) {
 	var none identity.PersonID
 	tag := identity.JoinTag(join)
-	for _, p := range d.persons {
+	for _, p := range persons {
 		value, ok := p.vault.Get(tableInvite, string(tag[:]))
 		if !ok {
 			continue
@@ -312,7 +313,7 @@ func (d *Desk) addByFile(ctx context.Context, req control.ContactAddRequest) (co
 		d.mu.Unlock()
 		return control.Contact{}, err
 	}
-	accept, id, err := d.join(req.File)
+	accept, id, err := d.join(req.File, []*person{p})
 	if err == nil {
 		defer d.mu.Unlock()
 		c := d.contactRowOf(p, id)

@@ -14,6 +14,10 @@ import (
 // strangersMax bounds the cases that people who are nobody's contact may leave here.
 const strangersMax = 100
 
+// strangerEntriesMax bounds the entries of such a case: enough to see who asks what. The rest comes
+// once somebody here makes a contact of them.
+const strangerEntriesMax = 512
+
 // unplacedMax bounds the records that wait for a case to say whose they are: each is at most
 // 64 KiB, and a thread's members have three or so each.
 const unplacedMax = 256
@@ -71,21 +75,30 @@ func (d *Desk) knownDevice(dev identity.DeviceID) bool {
 		if t.stranger {
 			continue
 		}
-		if _, member := t.ledger.Members().Devices[dev]; member {
+		if d.member(t, []identity.DeviceID{dev}) {
 			return true
 		}
 	}
 	return false
 }
 
-// memberOf reports whether a person of the devices has rank 1 or more in a thread, by a device
-// that is not cut.
-func (t *thread) memberOf(devs []identity.DeviceID) bool {
+// member reports whether a person of the devices has rank 1 or more in a thread, by a device
+// that is not cut, nor revoked by its person where the cut has not come yet.
+func (d *Desk) member(t *thread, devs []identity.DeviceID) bool {
 	members := t.ledger.Members().Devices
 	return slices.ContainsFunc(devs, func(dev identity.DeviceID) bool {
 		_, ok := members[dev]
-		return ok
+		return ok && !d.revoked(dev)
 	})
+}
+
+func (d *Desk) revoked(dev identity.DeviceID) bool {
+	prof := d.profiles[d.devices[dev]]
+	if prof == nil {
+		return false
+	}
+	cert := prof.Devices[dev]
+	return cert != nil && cert.Revoked != 0
 }
 
 // Greet gives a peer our records and those of the members of shared cases.
@@ -104,7 +117,7 @@ func (d *Desk) Greet(peer exchange.Peer) [][]byte {
 		give(p.id, p.profile)
 	}
 	for _, t := range d.threads {
-		if !t.memberOf(peer.Devices) {
+		if !d.member(t, peer.Devices) {
 			continue
 		}
 		for id, rank := range t.ledger.Members().Ranks {
@@ -134,7 +147,10 @@ func (d *Desk) learn(records [][]byte, putAside bool) {
 		}
 		id, ok := d.subject(r)
 		if !ok {
-			if putAside && len(d.unplaced) < unplacedMax {
+			if putAside {
+				if len(d.unplaced) >= unplacedMax { // the oldest go: nobody may fill this for good
+					d.unplaced = slices.Delete(d.unplaced, 0, len(d.unplaced)-unplacedMax+1)
+				}
 				d.unplaced = append(d.unplaced, b)
 			}
 			continue
@@ -227,7 +243,7 @@ func (d *Desk) Shared(peer exchange.Peer) (shared, withheld []ledger.ThreadID) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for id, t := range d.threads {
-		if t.memberOf(peer.Devices) {
+		if d.member(t, peer.Devices) {
 			shared = append(shared, id)
 		} else {
 			withheld = append(withheld, id)
@@ -264,7 +280,7 @@ func (d *Desk) Missing(id ledger.ThreadID, theirs []ledger.Row) [][]byte {
 func (d *Desk) Answer(peer exchange.Peer, id ledger.ThreadID, need ledger.Need) [][]byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if t := d.threads[id]; t != nil && t.memberOf(peer.Devices) {
+	if t := d.threads[id]; t != nil && d.member(t, peer.Devices) {
 		return sealedOf(t.ledger.Answer(need, d))
 	}
 	return nil
@@ -283,7 +299,7 @@ func (d *Desk) Receive(peer exchange.Peer, id *ledger.ThreadID, items [][]byte) 
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	t, found := d.receiver(peer, id, items)
-	if !found {
+	if !found || t.broken || t.stranger && len(t.items) >= strangerEntriesMax {
 		return exchange.Received{Bad: len(items)}
 	}
 	out := exchange.Received{Thread: t.ledger.ID(), Known: true}
@@ -305,6 +321,9 @@ func (d *Desk) Receive(peer exchange.Peer, id *ledger.ThreadID, items [][]byte) 
 	if len(keep) > 0 {
 		t.changed()
 		if d.threads[out.Thread] == nil {
+			if d.fromStranger(t) && d.strangers() >= strangersMax {
+				return exchange.Received{Bad: len(items)}
+			}
 			d.threads[out.Thread] = t
 		}
 		if err := d.keepItems(t, keep); err != nil {
@@ -321,6 +340,9 @@ func (d *Desk) Receive(peer exchange.Peer, id *ledger.ThreadID, items [][]byte) 
 	// only as far as it sent them; the session compares by what it sent itself.
 	out.Rows = d.rowsOf(t, items, keep)
 	out.Need = t.ledger.Need()
+	if t.stranger {
+		t.ledger.Forget() // what waits costs memory, and a stranger gets none
+	}
 	return out
 }
 

@@ -101,7 +101,7 @@ func (d *Desk) incoming(h *holding, infos []peering.PeerInfo) []control.Transfer
 			}
 		}
 		for _, i := range infos {
-			if t.memberOf(i.Devices) {
+			if d.member(t, i.Devices) {
 				row.Peer, row.State = peering.Text(i.PeerID), "running"
 				row.Rate += i.Stats.InRate
 			}

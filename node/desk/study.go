@@ -109,7 +109,7 @@ func (d *Desk) studyRowOf(h *holding) control.Study {
 	m := h.manifest
 	s := control.Study{
 		Study: h.id(), StudyUID: m.Study.UID, Description: text.Line(m.Study.Description),
-		Modality: strings.Join(m.Study.Modalities, "\\"), Date: text.Line(m.Study.Date),
+		Modality: text.Line(strings.Join(m.Study.Modalities, "\\")), Date: text.Line(m.Study.Date),
 		Series: len(m.Series), Instances: h.listed(), Present: h.present(),
 		Complete: m.Complete.Whole() && h.absent == 0, Expected: expected(m.Complete),
 		Origin: "received", Mode: "identified", Age: text.Line(m.Study.Age), Sex: text.Line(m.Study.Sex),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/curbside-p2p/curbside/consult/consult"
 	"github.com/curbside-p2p/curbside/node/control"
@@ -24,6 +25,8 @@ type thread struct {
 	rows   []ledger.Row            // nil likewise
 	// stranger: brought by somebody who is nobody's contact here; it waits apart and fetches nothing.
 	stranger bool
+	// broken: what is in memory is not what the journal has, so nothing may be built upon it.
+	broken bool
 }
 
 func newThread(id ledger.ThreadID) *thread {
@@ -167,6 +170,9 @@ func (d *Desk) keepSecrets(t *thread) error {
 // before anybody hears of it. The lock is held. Items that come with an error are kept as well,
 // since the thread in memory has them.
 func (d *Desk) post(t *thread, f func() ([]ledger.Item, error)) ([]ledger.Item, error) {
+	if t.broken {
+		return nil, control.Errorf(control.Internal, "this case could not be read back from disk").WithHint("restart the node; see: curbside doctor")
+	}
 	items, err := f()
 	t.changed()
 	if len(items) > 0 {
@@ -201,7 +207,7 @@ func (d *Desk) reload(t *thread) {
 	again := newThread(id)
 	d.restoreSecrets(id, again)
 	locals := d.locals()
-	_ = d.journal.Replay(func(r journal.Record) error {
+	err := d.journal.Replay(func(r journal.Record) error {
 		if ledger.ThreadID(r.Thread) == id {
 			if _, err := again.ledger.Receive(append([]byte(nil), r.Data...), locals); err == nil {
 				again.items[ledger.EntryID(r.Entry)] = true
@@ -209,8 +215,15 @@ func (d *Desk) reload(t *thread) {
 		}
 		return nil
 	})
+	if err != nil {
+		// An own entry written on less than we have signed would be a fork for ever.
+		d.log.Error("case cannot be read back; it is closed to writing until a restart", slog.String("case", id.String()), slog.Any("error", err))
+		t.broken = true
+		return
+	}
 	if len(again.items) == 0 {
 		delete(d.threads, id)
+		t.broken = true
 		return
 	}
 	again.stranger = t.stranger
@@ -233,6 +246,14 @@ func (d *Desk) announce(t *thread, items []ledger.Item) {
 // append writes one content entry and returns its id. The lock is held.
 func (d *Desk) append(t *thread, p *person, kind ledger.Kind, body any) (ledger.EntryID, error) {
 	var none ledger.EntryID
+	if err := d.maySend(p, t); err != nil {
+		return none, err // also what is posted by itself: receipts, late images
+	}
+	if kind == ledger.Grant {
+		if err := d.mayGrant(p, t); err != nil {
+			return none, err
+		}
+	}
 	if err := consult.Authorize(t.fold(), p.id, kind, body); err != nil {
 		return none, refusal(err)
 	}
@@ -270,7 +291,11 @@ func (d *Desk) fromStranger(t *thread) bool {
 			}
 		}
 	}
-	return true
+	// A case that somebody here takes part in stays where it is when the contact goes. A stranger's
+	// gets no receipt.
+	return !slices.ContainsFunc(t.ledger.Entries(), func(e *ledger.Entry) bool {
+		return e.Kind == ledger.Receipt && d.personOf(e.Person) != nil
+	})
 }
 
 // forgetWaiting drops what nobody completed within a day (FORMATS §12).

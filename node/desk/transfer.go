@@ -3,12 +3,15 @@ package desk
 import (
 	"errors"
 	"log/slog"
+	"slices"
+	"time"
 
 	"github.com/curbside-p2p/curbside/consult/consult"
 	"github.com/curbside-p2p/curbside/consult/study"
 	"github.com/curbside-p2p/curbside/node/control"
 	"github.com/curbside-p2p/curbside/protocol/blob"
 	"github.com/curbside-p2p/curbside/protocol/exchange"
+	"github.com/curbside-p2p/curbside/protocol/identity"
 	"github.com/curbside-p2p/curbside/protocol/ledger"
 	"github.com/curbside-p2p/curbside/protocol/seal"
 	"github.com/curbside-p2p/curbside/storage/blobs"
@@ -30,7 +33,7 @@ func (d *Desk) follow(t *thread) {
 	}
 	id := t.ledger.ID()
 	for _, g := range t.fold().AllGrants {
-		d.allow(g.Manifest.ID, id)
+		d.allow(g.Manifest.ID, claim{id, g.Author})
 		if d.blobs.Has(g.Manifest.ID) {
 			d.openManifest(t, g)
 			continue
@@ -40,12 +43,17 @@ func (d *Desk) follow(t *thread) {
 	d.tell(func(n Network) { n.Wanted() })
 }
 
-// allow lets members of a thread have a blob.
-func (d *Desk) allow(b blob.ID, id ledger.ThreadID) {
-	if d.grants[b] == nil {
-		d.grants[b] = map[ledger.ThreadID]bool{}
+// claim says that a person granted a blob to a thread.
+type claim struct {
+	thread ledger.ThreadID
+	by     identity.PersonID
+}
+
+// allow lets members of a thread have a blob, if it is the granter's to give: see mayHave.
+func (d *Desk) allow(b blob.ID, c claim) {
+	if !slices.Contains(d.grants[b], c) {
+		d.grants[b] = append(d.grants[b], c)
 	}
-	d.grants[b][id] = true
 }
 
 func (d *Desk) want(id ledger.ThreadID, ref blob.Ref, priority int, order uint64) {
@@ -81,8 +89,12 @@ func (d *Desk) openManifest(t *thread, g consult.Grant) {
 	if h != nil && h.opened[g.Manifest.ID] && h.threads[id] >= g.Version {
 		return
 	}
+	if d.unusable[g.Manifest.ID] {
+		return // it is asked at every entry of the case
+	}
 	m, err := d.readManifest(g)
 	if err != nil {
+		d.unusable[g.Manifest.ID] = true
 		d.log.Warn("a granted manifest cannot be used", slog.String("case", id.String()), slog.Any("error", err))
 		return
 	}
@@ -90,7 +102,7 @@ func (d *Desk) openManifest(t *thread, g consult.Grant) {
 	order := uint64(0)
 	wantAll := d.personOf(g.Author) == nil
 	take := func(ref blob.Ref, priority int) {
-		d.allow(ref.ID, id)
+		d.allow(ref.ID, claim{id, g.Author})
 		if wantAll {
 			d.want(id, ref, priority, order)
 			order++
@@ -156,9 +168,69 @@ func (d *Desk) wholeLoop() {
 	}
 }
 
+// lostPause keeps a full disk from fetching the same leaves again and again at full speed.
+const lostPause = 5 * time.Second
+
+// lostLoop wants blobs again of which the medium did not take what had come.
+func (d *Desk) lostLoop() {
+	for {
+		ids, ok := d.lost.take()
+		if !ok {
+			return
+		}
+		d.log.Warn("leaves that came were not kept: the disk is full or bad", slog.Int("blobs", len(ids)))
+		select {
+		case <-d.closing:
+			return
+		case <-time.After(lostPause):
+		}
+		d.mu.Lock()
+		for _, id := range ids {
+			d.wantAgain(id)
+		}
+		d.tell(func(n Network) { n.Wanted() })
+		d.mu.Unlock()
+	}
+}
+
+// wantAgain plans a blob anew by what the disk has of it. The plan believes its leaves stored.
+func (d *Desk) wantAgain(id blob.ID) {
+	d.plan.Remove(id)
+	for _, c := range d.grants[id] {
+		t := d.threads[c.thread]
+		if t == nil || t.stranger {
+			continue
+		}
+		for _, g := range t.fold().AllGrants {
+			if g.Author != c.by {
+				continue
+			}
+			if g.Manifest.ID == id {
+				d.want(c.thread, g.Manifest, priorityManifest, 0)
+			} else if h := d.studies.held[holdingKey{g.Lineage, g.Author}]; h != nil && h.manifest != nil {
+				d.wantOf(c.thread, h, id)
+			}
+		}
+	}
+}
+
+func (d *Desk) wantOf(id ledger.ThreadID, h *holding, b blob.ID) {
+	if p := h.manifest.Preview; p != nil && p.ID == b {
+		d.want(id, *p, priorityManifest, 0)
+	}
+	for _, at := range h.missing[b] {
+		in := h.at(at)
+		if in.Head.Ref.ID == b {
+			d.want(id, in.Head.Ref, priorityHead, 0)
+		} else if in.Bulk.Ref != nil {
+			d.want(id, *in.Bulk.Ref, priorityBulk, 0)
+		}
+	}
+}
+
 func (d *Desk) arrived(id blob.ID) {
-	for tid := range d.grants[id] {
-		t := d.threads[tid]
+	for _, c := range d.grants[id] {
+		t := d.threads[c.thread]
 		if t == nil {
 			continue
 		}
@@ -185,7 +257,7 @@ func (d *Desk) Wants(peer exchange.Peer, ask exchange.Ask) []exchange.Want {
 	d.mu.Lock()
 	shared := map[ledger.ThreadID]bool{}
 	for id, t := range d.threads {
-		if t.memberOf(peer.Devices) {
+		if d.member(t, peer.Devices) {
 			shared[id] = true
 		}
 	}
@@ -241,15 +313,42 @@ func (d *Desk) Serve(peer exchange.Peer, w exchange.Want, _ []byte) ([]byte, [][
 	return data, blob.Prove(leaves, w.First, w.First+w.N), nil
 }
 
+// mayHave reports whether a blob was granted to a case of the peer's by the one whose blob it is.
+// Anybody can grant anything to a case of their own, also what they only know the name of: else a
+// contact could fetch from us, through a case with us, the images of a case they are not in.
 func (d *Desk) mayHave(peer exchange.Peer, id blob.ID) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for tid := range d.grants[id] {
-		if t := d.threads[tid]; t != nil && t.memberOf(peer.Devices) {
+	owner, ok := d.blobOwner(id)
+	if !ok {
+		return false
+	}
+	for _, c := range d.grants[id] {
+		if t := d.threads[c.thread]; c.by == owner && t != nil && d.member(t, peer.Devices) {
 			return true
 		}
 	}
 	return false
+}
+
+// blobOwner says whose blob it is: whoever of this node imported or granted it, else the only one
+// who granted it. Keys of blobs are random for each study, so two honest people never grant the
+// same blob; where two did, only their own nodes give it.
+func (d *Desk) blobOwner(id blob.ID) (identity.PersonID, bool) {
+	if p, ok := d.studies.own[id]; ok {
+		return p, true
+	}
+	var owner identity.PersonID
+	for i, c := range d.grants[id] {
+		if d.personOf(c.by) != nil {
+			return c.by, true
+		}
+		if i > 0 && c.by != owner {
+			return owner, false
+		}
+		owner = c.by
+	}
+	return owner, len(d.grants[id]) > 0
 }
 
 // Haves says which blobs of a case's studies are here, so that other members may fetch them.
