@@ -80,7 +80,8 @@ func (r *root) bar() string {
 
 func (r *root) tabsLine(room int) string {
 	for _, brand := range []string{" CURBSIDE ", ""} {
-		line := r.th.bar.Bold(true).Render(brand)
+		var line strings.Builder
+		line.WriteString(r.th.bar.Bold(true).Render(brand))
 		for i, s := range r.tabs {
 			style := r.th.bar
 			if i == r.tab {
@@ -90,10 +91,10 @@ func (r *root) tabsLine(room int) string {
 			if brand == "" {
 				gap = ""
 			}
-			line += style.Render(fmt.Sprintf("%s%d %s ", gap, i+1, s.title()))
+			line.WriteString(style.Render(fmt.Sprintf("%s%d %s ", gap, i+1, s.title())))
 		}
-		if width(line) <= room || brand == "" {
-			return fit(line, min(width(line), room))
+		if width(line.String()) <= room || brand == "" {
+			return fit(line.String(), min(width(line.String()), room))
 		}
 	}
 	return ""

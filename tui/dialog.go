@@ -242,7 +242,6 @@ type reader struct {
 	lines  []string
 	top    int
 	closed bool
-	raw    bool
 	copies string // what y copies: an id or one's own invite, nothing else
 }
 

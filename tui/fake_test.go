@@ -43,8 +43,6 @@ var fakeSide = 128
 
 var fakeNow = time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
 
-func ptr[T any](v T) *T { return &v }
-
 func newFake() *fake {
 	f := &fake{
 		me:     control.Status{Person: "aa11", Name: "Dr Ada Lind", Kind: "clinician", Running: true, Peers: 3},
@@ -54,7 +52,7 @@ func newFake() *fake {
 	f.addStudy()
 	f.addCases()
 	f.contacts = []control.Contact{
-		{Person: "bb22cc", Name: "Dr Amara Okafor", Kind: "clinician", Specialties: []string{"thoracic radiology"}, Trust: "verified", Verified: true, VerifiedHow: ptr("2026-02-11 by phone"), Online: true, SafetyNumber: "41293 31229 55510 78123 90417 22871"},
+		{Person: "bb22cc", Name: "Dr Amara Okafor", Kind: "clinician", Specialties: []string{"thoracic radiology"}, Trust: "verified", Verified: true, VerifiedHow: new("2026-02-11 by phone"), Online: true, SafetyNumber: "41293 31229 55510 78123 90417 22871"},
 		{Person: "cc33dd", Name: "Dr Bengt Okafor", Kind: "clinician", Specialties: []string{"MSK"}, Trust: "invited", SafetyNumber: "11111 22222 33333 44444 55555 66666"},
 		{Person: "dd44ee", Name: "Clinic Puno", Kind: "clinic", Trust: "invited", SafetyNumber: "99999 22222 33333 44444 55555 66666"},
 		{Person: "ee55ff", Trust: "pending"},
@@ -64,7 +62,7 @@ func newFake() *fake {
 
 func (f *fake) addStudy() {
 	ct := phantom.CT(phantom.Options{Seed: 7, Slices: 24, Side: fakeSide})
-	series := control.Series{SeriesUID: ct.SeriesUID, Number: ptr(int64(2)), Modality: "CT", Description: "Axial 2.5 lung", BodyPart: "CHEST", Instances: len(ct.Files), Present: len(ct.Files)}
+	series := control.Series{SeriesUID: ct.SeriesUID, Number: new(int64(2)), Modality: "CT", Description: "Axial 2.5 lung", BodyPart: "CHEST", Instances: len(ct.Files), Present: len(ct.Files)}
 	var bytes int64
 	for i, file := range ct.Files {
 		in, err := study.Parse(file)
@@ -75,7 +73,7 @@ func (f *fake) addStudy() {
 		f.order = append(f.order, ct.SOPUIDs[i])
 		bytes += int64(len(file))
 	}
-	scout := control.Series{SeriesUID: "1.2.9.1", Number: ptr(int64(1)), Modality: "CT", Description: "Scout", Instances: 2, Present: 1, Expected: ptr(2)}
+	scout := control.Series{SeriesUID: "1.2.9.1", Number: new(int64(1)), Modality: "CT", Description: "Scout", Instances: 2, Present: 1, Expected: new(2)}
 	f.studies = []control.StudyDetail{{
 		Study:      control.Study{Study: "5fd0a1", StudyUID: ct.StudyUID, PatientName: "Moreau^Odile", PatientID: "P-1007", Modality: "CT", Description: "CT chest", Date: "2026-03-02", Series: 2, Instances: 26, Present: 25, Bytes: bytes, Origin: "received", Mode: "identified"},
 		SeriesList: []control.Series{scout, series},
@@ -93,7 +91,7 @@ func (f *fake) addCases() {
 		}}
 	}
 	c := mk("7f3ac0de11", "CT chest ?nodule", "seen", "Dr Amara Okafor", "urgent", 12*time.Minute, 2, false)
-	c.Deadline = ptr(fakeNow.Add(8 * time.Hour))
+	c.Deadline = new(fakeNow.Add(8 * time.Hour))
 	c.Members = []control.Member{{Person: "aa11", Name: "Dr Ada Lind", Role: "consultant", Primary: true}, {Person: "bb22cc", Name: "Dr Amara Okafor", Role: "requester", Verified: true}, {Person: "cc33dd", Name: "Dr Bengt Okafor", Role: "consultant"}}
 	c.Case.Members = len(c.Members)
 	mid := f.order[12]
@@ -104,7 +102,7 @@ func (f *fake) addCases() {
 	}
 	d := mk("91c0aa0000", "MR brain DWI", "preliminary", "Dr Bengt Okafor", "routine", 2*time.Hour, 0, false)
 	d.Reports = []control.Report{{Report: "r1", Status: "preliminary", AuthorName: "Dr Ada Lind", SignedAt: at(time.Hour), Text: "No acute infarct.", Valid: true, Images: "25 of 26 images"}}
-	d.Case.Report = ptr("preliminary")
+	d.Report = new("preliminary")
 	e := mk("22be010000", "XR hand fracture", "closed", "Clinic Puno", "routine", 30*time.Hour, 0, false)
 	g := mk("ab12cd0000", "CT abdomen, liver lesion", "delivered", "Dr Ada Lind", "stat", 3*time.Hour, 0, true)
 	f.cases = []control.CaseDetail{c, d, e, g}
@@ -176,19 +174,19 @@ func (f *fake) mux() *http.ServeMux {
 		return f.contacts[0], nil
 	})
 	handle(f, mux, control.GetCard, func(context.Context, control.CardRequest) (control.Card, error) {
-		return control.Card{Person: "aa11", Name: f.me.Name, Kind: "clinician", SafetyNumber: "12345 67890 12345 67890 12345 67890", Words: []string{"amber", "piano", "cactus", "river", "stone", "lamp", "north", "apple", "wolf"}, Addresses: []string{"/ip4/127.0.0.1/udp/4001/quic-v1"}, Invite: ptr("curbside:i/AAAABBBBCCCCDDDDEEEE")}, nil
+		return control.Card{Person: "aa11", Name: f.me.Name, Kind: "clinician", SafetyNumber: "12345 67890 12345 67890 12345 67890", Words: []string{"amber", "piano", "cactus", "river", "stone", "lamp", "north", "apple", "wolf"}, Addresses: []string{"/ip4/127.0.0.1/udp/4001/quic-v1"}, Invite: new("curbside:i/AAAABBBBCCCCDDDDEEEE")}, nil
 	})
 	handle(f, mux, control.TransferList, func(context.Context, control.None) ([]control.Transfer, error) {
 		return []control.Transfer{{Case: "7f3ac0de11", Direction: "receive", Peer: "12D3KooA", BytesDone: 40 << 20, BytesTotal: 100 << 20, Rate: 12 << 20, State: "running"}}, nil
 	})
 	handle(f, mux, control.PeerList, func(context.Context, control.None) ([]control.Peer, error) {
-		return []control.Peer{{Person: "bb22cc", Name: "Dr Amara Okafor", Peer: "12D3KooA", Path: "direct", RTTMS: ptr(38.0), Since: ptr(fakeNow.Add(-time.Hour))}}, nil
+		return []control.Peer{{Person: "bb22cc", Name: "Dr Amara Okafor", Peer: "12D3KooA", Path: "direct", RTTMS: new(38.0), Since: new(fakeNow.Add(-time.Hour))}}, nil
 	})
 	handle(f, mux, control.AuditList, func(context.Context, control.None) ([]control.AuditRecord, error) {
 		return []control.AuditRecord{{Time: fakeNow, Person: "aa11", Action: "case open", Object: "7f3ac0", Outcome: "ok"}}, nil
 	})
 	handle(f, mux, control.Doctor, func(context.Context, control.None) (control.DoctorReport, error) {
-		return control.DoctorReport{Checks: []control.Check{{Name: "disk", OK: true, Detail: "41 GB free"}, {Name: "listen", Detail: "port in use", Hint: ptr("choose another")}}}, nil
+		return control.DoctorReport{Checks: []control.Check{{Name: "disk", OK: true, Detail: "41 GB free"}, {Name: "listen", Detail: "port in use", Hint: new("choose another")}}}, nil
 	})
 	f.actions(mux)
 	control.Events.Handle(mux, func(ctx context.Context, _ control.None, emit func(control.Event) error) error {
@@ -198,7 +196,7 @@ func (f *fake) mux() *http.ServeMux {
 				return nil
 			case e := <-f.events:
 				if err := emit(e); err != nil {
-					return nil
+					return err
 				}
 			}
 		}
@@ -388,5 +386,6 @@ func edit(v reflect.Value, field string, fn func(field, s string) string) {
 		if v.CanSet() {
 			v.SetString(fn(field, v.String()))
 		}
+	default:
 	}
 }

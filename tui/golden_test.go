@@ -134,7 +134,7 @@ func TestNoColourHasNone(t *testing.T) {
 	for name, keys := range screens {
 		drive(t, 80, 24, Config{Env: []string{"NO_COLOR=1"}}, newFakeOnce(), func(d *driver) {
 			d.press(keys...)
-			for _, l := range strings.Split(d.r.View().Content, "\n") {
+			for l := range strings.SplitSeq(d.r.View().Content, "\n") {
 				for _, seq := range []string{"[38;", "[48;", ";38;", ";48;", "[30m", "[31m", "[90m"} {
 					if strings.Contains(l, "\x1b"+seq) || strings.HasPrefix(seq, ";") && strings.Contains(l, seq) {
 						t.Fatalf("%s has a colour: %q", name, l)

@@ -78,7 +78,7 @@ func TestCleanReachesEveryField(t *testing.T) {
 		F any
 		G *inner
 		H []byte
-	}{A: attacks, B: ptr(attacks), C: []string{attacks}, D: []inner{{attacks}}, E: map[string]any{"k": attacks}, F: &inner{attacks}, G: &inner{attacks}, H: []byte(attacks)}
+	}{A: attacks, B: new(attacks), C: []string{attacks}, D: []inner{{attacks}}, E: map[string]any{"k": attacks}, F: &inner{attacks}, G: &inner{attacks}, H: []byte(attacks)}
 	clean(&v)
 	for _, s := range []string{v.A, *v.B, v.C[0], v.D[0].S, v.E["k"].(string), v.F.(*inner).S, v.G.S} {
 		if strings.ContainsAny(s, "\x1b\x07\u009b\u202e") {

@@ -202,7 +202,7 @@ func (p *reportPage) editor() tea.Cmd {
 	return tea.ExecProcess(cmd, func(err error) tea.Msg {
 		defer func() { _ = os.RemoveAll(dir) }()
 		if err != nil {
-			return editedMsg{p: p, err: fmt.Errorf("the editor ended with an error")} //nolint:nilerr // its own words are for its own screen
+			return editedMsg{p: p, err: fmt.Errorf("the editor ended with an error")}
 		}
 		b, err := os.ReadFile(file)
 		return editedMsg{p: p, text: string(b), err: err}
@@ -245,8 +245,8 @@ func (p *reportPage) evidence(w, h int) []string {
 		lines = append(lines, " "+l)
 	}
 	lines = append(lines, "", th.title.Render(" SAID"))
-	for i := len(p.d.Entries) - 1; i >= 0; i-- {
-		e := p.d.Entries[i]
+	for _, e := range slices.Backward(p.d.Entries) {
+
 		if e.Text == "" || e.Kind == "request" || e.Retracted {
 			continue
 		}
@@ -289,7 +289,7 @@ func signDraft(r *root, d control.CaseDetail, status, text string, then func() t
 		th.strong.Render("Report   ") + th.warn.Render(strings.ToUpper(status)) + fmt.Sprintf(", %d %s:", strings.Count(text, "\n")+1, plural(strings.Count(text, "\n")+1, "line")),
 		"",
 	}
-	for _, l := range strings.Split(text, "\n") {
+	for l := range strings.SplitSeq(text, "\n") {
 		if len(lines) > 14 {
 			lines = append(lines, th.dim.Render("  …"))
 			break

@@ -52,16 +52,17 @@ func (p *requestPage) title() string {
 	if p.invite != "" {
 		return "Invite to " + short(p.invite)
 	}
-	s := "New request"
+	var s strings.Builder
+	s.WriteString("New request")
 	for i, name := range steps {
 		switch {
 		case i == p.step:
-			s += fmt.Sprintf("  [%d %s]", i+1, name)
+			fmt.Fprintf(&s, "  [%d %s]", i+1, name)
 		case p.r.w >= 100:
-			s += fmt.Sprintf("  (%d %s)", i+1, name)
+			fmt.Fprintf(&s, "  (%d %s)", i+1, name)
 		}
 	}
-	return s
+	return s.String()
 }
 
 func (p *requestPage) close()       { p.s.close() }
@@ -249,9 +250,9 @@ func (p *requestPage) contact(id string) control.Contact {
 // handle is what must be typed to send: the first recipient's name, as a word.
 func (p *requestPage) handle() string {
 	words := strings.FieldsFunc(strings.ToLower(line(p.contact(p.to[0]).Name)), func(r rune) bool { return r == ' ' || r == ',' })
-	for i := len(words) - 1; i >= 0; i-- {
-		if len([]rune(words[i])) > 2 {
-			return words[i]
+	for _, word := range slices.Backward(words) {
+		if len([]rune(word)) > 2 {
+			return word
 		}
 	}
 	return "send"

@@ -59,7 +59,6 @@ type root struct {
 	first    string // Config.Case, opened after the first answer
 	lastKey  time.Time
 	quitting time.Time // of the first ctrl+c
-	ask      func()    // retry of what failed last
 }
 
 type toast struct {
@@ -80,7 +79,7 @@ func newRoot(ctx context.Context, cfg Config) (*root, error) {
 	}
 	r.lastKey = r.now()
 	r.tabs = []screen{
-		newWorklist(r, false), newWorklist(r, true), newContacts(r), newTransfers(r), newAudit(r), newStudies(r),
+		newWorklist(r, false), newWorklist(r, true), newContacts(r), newTransfers(r), newAudit(r), newStudies(r), //nolint:contextcheck // calls take the context of their scope
 	}
 	return r, nil
 }

@@ -40,7 +40,7 @@ func cleanValue(v reflect.Value) {
 		}
 	case reflect.Map:
 		for _, k := range v.MapKeys() {
-			if s, ok := v.MapIndex(k).Interface().(string); ok && v.Type().Elem().Kind() == reflect.Interface {
+			if s, ok := reflect.TypeAssert[string](v.MapIndex(k)); ok && v.Type().Elem().Kind() == reflect.Interface {
 				v.SetMapIndex(k, reflect.ValueOf(text.Clean(s)))
 			}
 		}

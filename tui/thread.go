@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/curbside-p2p/curbside/node/control"
@@ -187,8 +188,8 @@ func (t *thread) entryLines(w int, on bool) (lines []string, from, to int) {
 func (t *thread) reportLines(w int) []string {
 	th := t.c.r.th
 	var lines []string
-	for i := len(t.c.d.Reports) - 1; i >= 0; i-- {
-		rep := t.c.d.Reports[i]
+	for _, rep := range slices.Backward(t.c.d.Reports) {
+
 		status := strings.ToUpper(line(rep.Status))
 		if rep.SupersededBy != nil {
 			status += " – SUPERSEDED"

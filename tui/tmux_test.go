@@ -71,7 +71,7 @@ func startTmux(t *testing.T, cols, rows int) *tmux {
 func (m *tmux) run(args ...string) (string, error) {
 	cmd := exec.CommandContext(m.t.Context(), "tmux", append([]string{"-u", "-L", m.socket}, args...)...)
 	if args[0] == "kill-server" {
-		cmd = exec.Command("tmux", "-L", m.socket, "kill-server") //nolint:noctx // the test's context has ended
+		cmd = exec.Command("tmux", "-L", m.socket, "kill-server")
 	}
 	out, err := cmd.CombinedOutput()
 	return string(out), err

@@ -315,11 +315,11 @@ func (w *wizard) text() []string {
 		out := []string{"Write these on paper, in this order. They are shown once, and are the only way back after this machine is lost.", ""}
 		words := w.added.Words
 		for i := 0; i < len(words); i += 4 {
-			row := ""
+			var row strings.Builder
 			for j := i; j < min(i+4, len(words)); j++ {
-				row += fmt.Sprintf("%2d %-12s", j+1, line(words[j]))
+				fmt.Fprintf(&row, "%2d %-12s", j+1, line(words[j]))
 			}
-			out = append(out, row)
+			out = append(out, row.String())
 		}
 		return append(out, "", "enter when they are written down.")
 	case "back":

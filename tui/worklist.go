@@ -350,11 +350,12 @@ func stateWord(c control.Case) string {
 	if g == "" {
 		g = "·"
 	}
-	s := g + " " + line(c.State)
+	var s strings.Builder
+	s.WriteString(g + " " + line(c.State))
 	for _, f := range c.Flags {
-		s += " " + line(f)
+		s.WriteString(" " + line(f))
 	}
-	return s
+	return s.String()
 }
 
 // imagesWord is n of m, always.

@@ -300,8 +300,8 @@ func unsixel(t *testing.T, s string) *image.RGBA {
 		c := body[0]
 		body = body[1:]
 		n := 1
-		switch {
-		case c == '#':
+		switch c {
+		case '#':
 			i := number()
 			if body != "" && body[0] == ';' {
 				var v [4]int
@@ -313,13 +313,13 @@ func unsixel(t *testing.T, s string) *image.RGBA {
 			}
 			cur = palette[i]
 			continue
-		case c == '$':
+		case '$':
 			x = 0
 			continue
-		case c == '-':
+		case '-':
 			x, y = 0, y+6
 			continue
-		case c == '!':
+		case '!':
 			n = number()
 			c = body[0]
 			body = body[1:]

@@ -30,8 +30,11 @@ type Options struct {
 	Light      bool // says that its background is white
 }
 
-// Cell size in pixels of the pictures, and what the terminal says it is.
-const CellW, CellH = 9, 18
+// The size of a cell in pixels: of the pictures, and what the terminal says.
+const (
+	CellW = 9
+	CellH = 18
+)
 
 // Screen is one emulated terminal. It is safe for concurrent use.
 type Screen struct {

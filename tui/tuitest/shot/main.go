@@ -8,6 +8,7 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"image/png"
@@ -51,7 +52,7 @@ func run() error {
 	o.Kitty, o.Sixel = *term == "kitty", *term == "sixel"
 	s := tuitest.New(o)
 	defer s.Close()
-	cmd := exec.Command(flag.Arg(0), flag.Args()[1:]...)
+	cmd := exec.CommandContext(context.Background(), flag.Arg(0), flag.Args()[1:]...) //nolint:gosec // running what it is told to is its purpose
 	cmd.Env = append(os.Environ(), "TERM=xterm-256color", "COLORTERM=truecolor")
 	tty, err := pty.StartWithSize(cmd, &pty.Winsize{
 		Cols: uint16(o.Cols), Rows: uint16(o.Rows), X: uint16(o.Cols * tuitest.CellW), Y: uint16(o.Rows * tuitest.CellH),
@@ -69,7 +70,7 @@ func run() error {
 	press(s, tty, *keys)
 	settle(s)
 	if *text {
-		fmt.Print(s.Text())
+		_, _ = io.WriteString(os.Stdout, s.Text())
 	}
 	err = nil
 	if *out != "" {
@@ -82,7 +83,7 @@ func run() error {
 }
 
 func press(s *tuitest.Screen, tty io.Writer, keys string) {
-	for _, k := range strings.Fields(keys) {
+	for k := range strings.FieldsSeq(keys) {
 		settle(s)
 		switch verb, arg, _ := strings.Cut(k, ":"); {
 		case verb == "wait" && arg != "":
