@@ -56,6 +56,14 @@ func (l *logBuffer) bytes() []byte {
 // found makes a home with one person. Nothing runs yet.
 func found(t *testing.T, name string) *clinic {
 	t.Helper()
+	p := empty(t, name)
+	call(p, control.PersonAdd, control.PersonAddRequest{Name: name, NoPassphrase: true})
+	return p
+}
+
+// empty makes a home with nobody in it.
+func empty(t *testing.T, name string) *clinic {
+	t.Helper()
 	home, err := os.MkdirTemp("", "cb") // short: a socket's path has 100 bytes
 	if err != nil {
 		t.Fatal(err)
@@ -74,9 +82,6 @@ func found(t *testing.T, name string) *clinic {
 		_ = os.RemoveAll(home)
 	})
 	p.open()
-	if _, err := control.PersonAdd.Call(p.ctx(), p.c, control.PersonAddRequest{Name: name, NoPassphrase: true}); err != nil {
-		t.Fatal(err)
-	}
 	return p
 }
 

@@ -238,7 +238,10 @@ func (d *Desk) StudyVerify(ctx context.Context, req control.StudyVerifyRequest) 
 func (d *Desk) chosen(p *person, said string) ([]*holding, error) {
 	if said != "" {
 		h, err := d.findStudy(p, said)
-		return []*holding{h}, err
+		if err != nil {
+			return nil, err
+		}
+		return []*holding{h}, nil
 	}
 	var out []*holding
 	for _, h := range d.studies.held {

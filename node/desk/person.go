@@ -177,6 +177,9 @@ func (d *Desk) PersonAdd(_ context.Context, req control.PersonAddRequest) (contr
 		return none, control.Errorf(control.Refused, "a passphrase is needed").
 			WithHint("at the prompt, with --passphrase-file FILE, or --no-passphrase for a kiosk")
 	}
+	if err := d.samePassphrase(req); err != nil {
+		return none, err
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.persons) >= personsMax {
@@ -197,6 +200,28 @@ func (d *Desk) PersonAdd(_ context.Context, req control.PersonAddRequest) (contr
 	d.tell(func(n Network) { n.Restart() })
 	d.record(p, actionKey, "person", p.id[:])
 	return control.PersonAdded{Person: d.personRow(p), Words: root.Words()}, nil
+}
+
+// samePassphrase refuses a passphrase other than that of the persons who are here: a node opens
+// all its vaults at once, with one.
+func (d *Desk) samePassphrase(req control.PersonAddRequest) error {
+	if req.NoPassphrase {
+		return nil
+	}
+	d.mu.Lock()
+	persons := slices.Clone(d.persons)
+	d.mu.Unlock()
+	for _, p := range persons {
+		if !p.confirm {
+			continue
+		}
+		if p.vault.Confirm(vault.Unlock{Passphrase: req.Passphrase}) != nil {
+			return control.Errorf(control.Refused, "this node has a person with another passphrase").
+				WithHint("one node opens with one passphrase: give that one, or make a home of its own with --home")
+		}
+		return nil // they all have the same
+	}
+	return nil
 }
 
 func (d *Desk) createPerson(root *identity.Root, self selfRow, req control.PersonAddRequest) (*person, error) {
