@@ -2,14 +2,15 @@ package main
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
+	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,271 +19,498 @@ import (
 	"github.com/curbside-p2p/curbside/node/control"
 )
 
-// TestKills kills either of two nodes, SIGKILL, at random moments of import, transfer and
-// discussion, and starts it again. In the end nothing that was acknowledged is lost or doubled, and
-// both hold the same. CURBSIDE_KILLS (default 20) is how often, CURBSIDE_SEED the moments:
+var (
+	killTimes = flag.Int("kills", 6, "how often TestKills kills a process")
+	killSeed  = flag.Uint64("seed", 0, "the moments of TestKills; 0 for others each time")
+)
+
+const (
+	scanSlices  = 30
+	settleTime  = time.Minute
+	betweenLook = 50 * time.Millisecond
+)
+
+// TestKills kills either of two nodes, or both, or a command that works on a home without a node,
+// with SIGKILL at random moments of import, transfer and discussion, and starts it again. What was
+// acknowledged is there after each start; in the end everything completes, nothing is doubled, and
+// both hold the same:
 //
-//	CURBSIDE_KILLS=200 go test ./cmd/curbside -run TestKills -v -timeout 30m
+//	go test ./cmd/curbside -run TestKills -v -timeout 20m -kills 200 [-seed N]
 func TestKills(t *testing.T) {
 	if testing.Short() {
 		t.Skip("kills processes for a while")
 	}
-	kills, seed := envInt(t, "CURBSIDE_KILLS", 20), envInt(t, "CURBSIDE_SEED", int(time.Now().UnixNano()%1e9))
-	t.Logf("CURBSIDE_SEED=%d", seed)
+	seed := *killSeed
+	if seed == 0 {
+		seed = uint64(time.Now().UnixNano() % 1e9) //nolint:gosec // not negative
+	}
+	t.Logf("-kills %d -seed %d", *killTimes, seed)
 	k := &killer{
-		t: t, r: rand.New(rand.NewPCG(uint64(seed), 0)),
+		t: t, r: rand.New(rand.NewPCG(seed, 0)), //nolint:gosec // moments, not keys
 		a: newProcess(t, "Clinic"), b: newProcess(t, "Reader"),
-		said: map[string][]string{},
+		took: map[string]time.Duration{}, hits: map[string]int{}, cases: map[string]*consultation{},
 	}
 	meet(t, k.a, k.b)
-	for k.killed < kills {
+	for k.killed() < *killTimes && !t.Failed() {
 		k.step()
 	}
+	t.Logf("killed: %v", k.hits)
+	if t.Failed() {
+		t.Fatalf("%s\n%s", k.a.tail(), k.b.tail())
+	}
 	k.settle()
-	t.Logf("%d kills: %d studies, %d cases, %d messages, %d reports acknowledged", k.killed, len(k.studies), len(k.said), k.messages(), k.reports)
-}
-
-func envInt(t *testing.T, name string, def int) int {
-	t.Helper()
-	s := os.Getenv(name)
-	if s == "" {
-		return def
+	entries := 0
+	for _, c := range k.cases {
+		entries += len(c.entries)
 	}
-	n, err := strconv.Atoi(s)
-	if err != nil {
-		t.Fatal(err)
+	t.Logf("acknowledged and there, once, on both sides: %d studies, %d cases, %d entries of %d attempts",
+		len(k.scans), len(k.cases), entries, k.tries)
+	if t.Failed() {
+		t.Logf("%s\n%s", k.a.tail(), k.b.tail())
 	}
-	return n
 }
 
 // killer remembers what was acknowledged.
 type killer struct {
-	t       *testing.T
-	r       *rand.Rand
-	a, b    *process
-	killed  int
-	steps   int
-	folders []string            // scans, imported one after the other
-	studies map[string]string   // study to its folder
-	said    map[string][]string // case to the texts acknowledged in it
-	reports int
+	t     *testing.T
+	r     *rand.Rand
+	a, b  *process
+	tries int                      // texts that were to be posted
+	took  map[string]time.Duration // by act, undisturbed: what a random moment is chosen from
+	hits  map[string]int           // kills by act
+	scans []*scan
+	cases map[string]*consultation
 }
 
-func (k *killer) messages() int {
+// scan is a study that comes in two parts.
+type scan struct {
+	uid   string
+	parts [2][]string // files
+	acked [2]bool
+	study string // once anything is acknowledged
+	sums  []string
+}
+
+func (s *scan) images() int {
 	n := 0
-	for _, texts := range k.said {
-		n += len(texts)
+	for i, files := range s.parts {
+		if s.acked[i] {
+			n += len(files)
+		}
 	}
 	return n
 }
 
-// step does something, and in half of the cases kills one of the two while it goes on.
+// consultation is a case that was acknowledged.
+type consultation struct {
+	scan    *scan
+	entries map[string]*process // acknowledged, by whom
+}
+
+func (k *killer) killed() int {
+	n := 0
+	for _, hits := range k.hits {
+		n += hits
+	}
+	return n
+}
+
+// act does something; ctx ends when somebody was killed, and what only waits ends with it.
+type act struct {
+	name string
+	do   func(ctx context.Context)
+}
+
+// step does something, and mostly kills while it goes on. Then what was acknowledged is looked for.
 func (k *killer) step() {
 	k.t.Helper()
-	k.steps++
-	act := k.choose()
-	if k.r.IntN(2) == 0 {
-		act(k.t.Context())
+	if k.r.IntN(5) == 0 {
+		k.alone()
 		return
 	}
-	victim := []*process{k.a, k.b}[k.r.IntN(2)]
+	what := k.choose()
+	if _, known := k.took[what.name]; !known || k.r.IntN(4) == 0 {
+		begun := time.Now()
+		ctx, cancel := context.WithTimeout(k.t.Context(), commandTime)
+		defer cancel()
+		what.do(ctx)
+		k.took[what.name] = time.Since(begun)
+		return
+	}
+	victims := [][]*process{{k.a}, {k.b}, {k.a}, {k.b}, {k.a, k.b}}[k.r.IntN(5)]
 	ctx, cancel := context.WithCancel(k.t.Context())
 	defer cancel()
 	done := make(chan struct{})
-	go func() { defer close(done); act(ctx) }()
-	// The moment is what is tried here: it must not wait for anything that happens.
-	time.Sleep(time.Duration(k.r.IntN(120)) * time.Millisecond)
-	victim.kill()
-	k.killed++
+	go func() { defer close(done); what.do(ctx) }()
+	k.moment(what.name)
+	for _, p := range victims {
+		p.kill()
+		k.hits[what.name]++
+	}
+	cancel()
 	select {
 	case <-done:
-	case <-time.After(time.Minute):
-		k.t.Fatal("a command still waits for a node that is gone")
+	case <-time.After(commandTime):
+		k.t.Fatalf("%s: a command still waits for a node that is gone", what.name)
 	}
-	victim.start()
-}
-
-// choose picks what to do. Each returns whether or not it was acknowledged; what was is remembered.
-func (k *killer) choose() func(context.Context) {
-	cases := slices.Sorted(maps.Keys(k.said))
-	switch n := k.r.IntN(10); {
-	case len(k.studies) == 0 || n < 2:
-		return k.takeIn
-	case len(cases) == 0 || n < 4:
-		of := slices.Sorted(maps.Keys(k.studies))
-		s := of[k.r.IntN(len(of))]
-		return func(ctx context.Context) { k.request(ctx, s) }
-	case n < 5:
-		c := cases[k.r.IntN(len(cases))]
-		return func(ctx context.Context) { k.sign(ctx, c) }
-	default:
-		c, p := cases[k.r.IntN(len(cases))], []*process{k.a, k.b}[k.r.IntN(2)]
-		return func(ctx context.Context) { k.reply(ctx, p, c) }
+	for _, p := range victims {
+		p.start()
+		k.kept(p)
 	}
 }
 
-// takeIn imports the newest folder again if that was not acknowledged, else a new one.
-func (k *killer) takeIn(ctx context.Context) {
-	const slices = 12
-	if len(k.folders) == len(k.studies) {
-		dir := k.t.TempDir()
-		for i, f := range phantom.CT(phantom.Options{Seed: uint64(len(k.folders)), Slices: slices, Side: 256}).Files {
-			if err := os.WriteFile(filepath.Join(dir, strconv.Itoa(i)), f, 0o600); err != nil {
+// moment lets a random part of the time pass that an act takes. It must not wait for anything that
+// happens: the moment is what is tried.
+func (k *killer) moment(name string) {
+	time.Sleep(time.Duration(k.r.Int64N(int64(k.took[name]) * 5 / 4)))
+}
+
+// alone kills a command that works on a home where no node runs, and its node before.
+func (k *killer) alone() {
+	k.t.Helper()
+	p := []*process{k.a, k.b}[k.r.IntN(2)]
+	p.kill()
+	k.hits["idle"]++
+	name, args, ack := k.offline(p)
+	if name != "" {
+		cmd := exec.Command("curbside", append([]string{"--home", p.home, "--json"}, args...)...)
+		var out strings.Builder
+		cmd.Stdout = &out
+		begun := time.Now()
+		if err := cmd.Start(); err != nil {
+			k.t.Fatal(err)
+		}
+		if k.took[name] > 0 {
+			k.moment(name)
+			_ = cmd.Process.Kill()
+			k.hits[name]++
+		}
+		if err := cmd.Wait(); err == nil {
+			ack([]byte(out.String()))
+			k.took[name] = time.Since(begun)
+		}
+	}
+	p.start()
+	k.kept(p)
+}
+
+// offline is a command for a home without a node.
+func (k *killer) offline(p *process) (name string, args []string, ack func(out []byte)) {
+	if p == k.a && k.r.IntN(2) == 0 {
+		s, i := k.nextPart()
+		return "import alone", append([]string{"import"}, s.parts[i]...), func(out []byte) {
+			var res control.ImportResult
+			if err := json.Unmarshal(out, &res); err != nil {
 				k.t.Error(err)
+				return
+			}
+			k.imported(s, i, &res)
+		}
+	}
+	id := k.anyCase()
+	if id == "" {
+		return "", nil, nil
+	}
+	return "reply alone", []string{"case", "reply", id, "--text", k.text()}, func(out []byte) {
+		var ref control.EntryRef
+		if err := json.Unmarshal(out, &ref); err != nil {
+			k.t.Error(err)
+			return
+		}
+		k.cases[id].entries[ref.Entry] = p
+	}
+}
+
+// choose picks what to do.
+func (k *killer) choose() act {
+	id := k.anyCase()
+	sent := slices.IndexFunc(k.scans, func(s *scan) bool { return s.study != "" }) >= 0
+	switch n := k.r.IntN(10); {
+	case !sent || n < 3:
+		s, i := k.nextPart()
+		return act{"import", func(context.Context) { k.takeIn(s, i) }}
+	case id == "" || n < 6:
+		s := k.anyScan()
+		return act{"transfer", func(ctx context.Context) { k.request(ctx, s) }}
+	case n < 7:
+		return act{"report", func(context.Context) { k.sign(id) }}
+	default:
+		p, times := []*process{k.a, k.b}[k.r.IntN(2)], 1+k.r.IntN(6)
+		return act{"discussion", func(context.Context) {
+			for range times {
+				k.reply(p, id)
+			}
+		}}
+	}
+}
+
+func (k *killer) anyCase() string {
+	ids := slices.Sorted(maps.Keys(k.cases))
+	if len(ids) == 0 {
+		return ""
+	}
+	return ids[k.r.IntN(len(ids))]
+}
+
+func (k *killer) anyScan() *scan {
+	var known []*scan
+	for _, s := range k.scans {
+		if s.study != "" {
+			known = append(known, s)
+		}
+	}
+	return known[k.r.IntN(len(known))]
+}
+
+func (k *killer) text() string {
+	k.tries++
+	return fmt.Sprintf("text %d", k.tries)
+}
+
+// nextPart is something to import: a part that was not acknowledged yet, of a new scan if there is
+// none.
+func (k *killer) nextPart() (*scan, int) {
+	for _, s := range k.scans {
+		for i := range s.acked {
+			if !s.acked[i] && (i == 0 || k.r.IntN(2) == 0) {
+				return s, i
 			}
 		}
-		k.folders = append(k.folders, dir)
 	}
-	dir := k.folders[len(k.folders)-1]
+	ct := phantom.CT(phantom.Options{Seed: uint64(len(k.scans) + 1), Slices: scanSlices, Side: 256})
+	s := &scan{uid: ct.StudyUID}
+	dir := k.t.TempDir()
+	for i, f := range ct.Files {
+		path := filepath.Join(dir, fmt.Sprintf("IM%03d", i))
+		if err := os.WriteFile(path, f, 0o600); err != nil {
+			k.t.Fatal(err)
+		}
+		part := i / (scanSlices * 2 / 3)
+		s.parts[part] = append(s.parts[part], path)
+	}
+	var err error
+	if s.sums, err = fileSums(dir); err != nil {
+		k.t.Fatal(err)
+	}
+	k.scans = append(k.scans, s)
+	return s, 0
+}
+
+func (k *killer) takeIn(s *scan, part int) {
 	var res *control.ImportResult
-	err := control.Import.Call(ctx, k.a.client, control.ImportRequest{Paths: []string{dir}}, func(e control.ImportEvent) error {
+	err := control.Import.Call(k.t.Context(), k.a.client, control.ImportRequest{Paths: s.parts[part]}, func(e control.ImportEvent) error {
 		res = cmpResult(e.Result, res)
 		return nil
 	})
-	if err != nil || res == nil {
+	if err == nil && res != nil {
+		k.imported(s, part, res)
+	}
+}
+
+// imported notes that part of a scan was acknowledged.
+func (k *killer) imported(s *scan, part int, res *control.ImportResult) {
+	s.acked[part] = true
+	if len(res.Studies) != 1 || res.Studies[0].New+res.Studies[0].Duplicate != len(s.parts[part]) || len(res.Refused) > 0 {
+		k.t.Errorf("import of %d files: %+v", len(s.parts[part]), *res)
 		return
 	}
-	if len(res.Studies) != 1 || res.Studies[0].Instances != slices || len(res.Refused) > 0 {
-		k.t.Errorf("import: %+v", *res)
-		return
-	}
-	if k.studies == nil {
-		k.studies = map[string]string{}
-	}
-	k.studies[res.Studies[0].Study] = dir
-}
-
-func (k *killer) request(ctx context.Context, study string) {
-	ref, err := control.Request.Call(ctx, k.a.client, control.NewCase{Studies: []string{study}, To: []string{"Reader"}, Question: "?", Identified: true})
-	if err == nil {
-		k.said[ref.Case] = nil
+	if id := res.Studies[0].Study; s.study == "" {
+		s.study = id
+	} else if s.study != id {
+		k.t.Errorf("study %s was imported again as %s", s.study, id)
 	}
 }
 
-func (k *killer) reply(ctx context.Context, p *process, c string) {
-	text := fmt.Sprintf("message %d", k.steps)
-	if _, err := control.CaseReply.Call(ctx, p.client, control.CaseReplyRequest{Case: c, Text: text}); err == nil {
-		k.said[c] = append(k.said[c], text)
-	}
-}
-
-func (k *killer) sign(ctx context.Context, c string) {
-	text := fmt.Sprintf("report %d", k.steps)
-	_, err := control.CaseReport.Call(ctx, k.b.client, control.CaseReportRequest{Case: c, Text: text, Status: "final"})
+// request opens a case and waits for what was sent.
+func (k *killer) request(ctx context.Context, s *scan) {
+	ref, err := control.Request.Call(k.t.Context(), k.a.client, control.NewCase{
+		Studies: []string{s.study}, To: []string{k.b.name}, Question: "Nodule?", Identified: true,
+	})
 	if err != nil {
 		return
 	}
-	if _, err := control.CaseSign.Call(ctx, k.b.client, control.CaseRequest{Case: c}); err == nil {
-		k.said[c] = append(k.said[c], text)
-		k.reports++
+	k.cases[ref.Case] = &consultation{scan: s, entries: map[string]*process{}}
+	_, err = control.CaseWait.Call(ctx, k.b.client, control.CaseWaitRequest{Case: ref.Case, For: "complete", Timeout: settleTime})
+	if err != nil && ctx.Err() == nil && !isGone(err) {
+		k.t.Errorf("case %s did not arrive whole: %v", ref.Case, err)
 	}
 }
 
-// settle lets both finish, and looks whether all of it is there, once, on both sides.
-func (k *killer) settle() {
-	k.t.Helper()
-	for c, texts := range k.said {
-		ask(k.b, control.CaseWait, control.CaseWaitRequest{Case: c, For: "complete", Timeout: time.Minute})
-		for _, p := range []*process{k.a, k.b} {
-			k.hears(p, c, texts)
-		}
-	}
-	for c := range k.said {
-		if a, b := stateHash(k.a, c), stateHash(k.b, c); a != b {
-			k.t.Errorf("case %s: the two differ", c)
-		}
-	}
-	for study, dir := range k.studies {
-		out := filepath.Join(k.t.TempDir(), "out")
-		ask(k.a, control.StudyExport, control.StudyExportRequest{Study: study, Out: out})
-		sameFolder(k.t, dir, out)
-	}
-	for _, s := range ask(k.b, control.StudyList, control.None{}) {
-		out := filepath.Join(k.t.TempDir(), "out")
-		if got := ask(k.b, control.StudyExport, control.StudyExportRequest{Study: s.Study, Out: out}); got.Missing > 0 {
-			k.t.Errorf("%d images missing", got.Missing)
-		}
-	}
-	for _, p := range []*process{k.a, k.b} {
-		if v := ask(p, control.StudyVerify, control.StudyVerifyRequest{}); len(v.Damaged) > 0 {
-			k.t.Errorf("damaged: %+v", v.Damaged)
-		}
-		if v := ask(p, control.AuditVerify, control.None{}); !v.OK {
-			k.t.Errorf("audit: %+v", v)
-		}
+// isGone reports whether a call failed since its node was killed.
+func isGone(err error) bool {
+	code := control.AsError(err).Code
+	return code != control.Refused && code != control.NotFound
+}
+
+func (k *killer) reply(p *process, id string) {
+	ref, err := control.CaseReply.Call(k.t.Context(), p.client, control.CaseReplyRequest{Case: id, Text: k.text()})
+	if err == nil {
+		k.cases[id].entries[ref.Entry] = p
 	}
 }
 
-// hears waits until p has heard every text, and counts each.
-func (k *killer) hears(p *process, c string, texts []string) {
+func (k *killer) sign(id string) {
+	ctx := k.t.Context()
+	_, err := control.CaseReport.Call(ctx, k.b.client, control.CaseReportRequest{Case: id, Text: k.text(), Status: "final"})
+	if err != nil {
+		return
+	}
+	if ref, err := control.CaseSign.Call(ctx, k.b.client, control.CaseRequest{Case: id}); err == nil {
+		k.cases[id].entries[ref.Report] = k.b
+	}
+}
+
+// kept expects of a node that was just started that it has what it acknowledged.
+func (k *killer) kept(p *process) {
 	k.t.Helper()
-	deadline := time.Now().Add(time.Minute)
-	for {
-		missing := ""
-		got := ask(p, control.CaseShow, control.CaseShowRequest{Case: c})
-		for _, text := range texts {
-			switch n := count(got, text); {
-			case n == 0:
-				missing = text
-			case n > 1:
-				k.t.Errorf("case %s: %q is there %d times", c, text, n)
+	for id, c := range k.cases {
+		h := k.history(p, id)
+		if h == nil && p == k.b {
+			continue // it may not have heard of it yet
+		}
+		for entry, by := range c.entries {
+			if n := h.count[entry]; by == p && n != 1 {
+				k.t.Errorf("%s acknowledged entry %s and has it %d times after a start", p.name, entry, n)
 			}
 		}
-		if missing == "" {
-			return
+	}
+	if p != k.a {
+		return
+	}
+	for _, s := range k.scans {
+		if s.study == "" {
+			continue
 		}
-		if time.Now().After(deadline) {
-			k.t.Fatalf("case %s: %q was acknowledged and is lost", c, missing)
+		var st control.StudyDetail
+		p.must(&st, "study", "show", s.study)
+		if st.Instances < s.images() || st.Present != st.Instances {
+			k.t.Errorf("%d images were acknowledged, %d are listed and %d here after a start", s.images(), st.Instances, st.Present)
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
 }
 
-func count(c control.CaseDetail, text string) int {
-	n := 0
-	for _, e := range c.Entries {
-		if e.Kind == "message" && e.Text == text {
-			n++
-		}
-	}
-	for _, r := range c.Reports {
-		if strings.TrimSpace(r.Text) == text && r.Valid {
-			n++
-		}
-	}
-	return n
+// history is what a node has of a case.
+type history struct {
+	count map[string]int // entries
+	texts map[string]int
+	hash  string
 }
 
-func stateHash(p *process, c string) string {
-	p.t.Helper()
-	hash := ""
-	err := control.CaseHistory.Call(p.t.Context(), p.client, control.CaseRequest{Case: c}, func(e control.HistoryEvent) error {
+func (k *killer) history(p *process, id string) *history {
+	h := &history{count: map[string]int{}, texts: map[string]int{}}
+	err := control.CaseHistory.Call(k.t.Context(), p.client, control.CaseRequest{Case: id}, func(e control.HistoryEvent) error {
 		if e.StateHash != nil {
-			hash = *e.StateHash
+			h.hash = *e.StateHash
+			return nil
+		}
+		h.count[e.Entry.Entry]++
+		if e.Kind == "message" || e.Kind == "report" {
+			h.texts[e.Text]++
 		}
 		return nil
 	})
-	if err != nil || hash == "" {
-		p.t.Errorf("history: %v", errors.Join(err))
+	if err != nil {
+		if p == k.a {
+			k.t.Errorf("%s: history of case %s: %v", p.name, id, err)
+		}
+		return nil
 	}
-	return hash
+	return h
 }
 
-func sameFolder(t *testing.T, want, got string) {
-	t.Helper()
-	sums := func(dir string) []string {
-		var out []string
-		for _, path := range filesBelow(t, dir) {
-			b, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
+// settle lets both finish what was begun, and looks whether all of it is there, once, on both sides.
+func (k *killer) settle() {
+	k.t.Helper()
+	for _, s := range k.scans {
+		for i := range s.parts {
+			if !s.acked[i] {
+				k.takeIn(s, i)
 			}
-			out = append(out, string(b))
 		}
-		slices.Sort(out)
-		return out
+		if s.images() != scanSlices {
+			k.t.Fatalf("only %d images could be imported", s.images())
+		}
+		if !slices.ContainsFunc(slices.Collect(maps.Values(k.cases)), func(c *consultation) bool { return c.scan == s }) {
+			k.request(k.t.Context(), s)
+		}
 	}
-	if !slices.Equal(sums(want), sums(got)) {
-		t.Errorf("%s did not come back byte for byte", want)
+	for id, c := range k.cases {
+		k.converge(id, c)
 	}
+	var studies []control.Study
+	k.a.must(&studies, "study", "list")
+	if len(studies) != len(k.scans) {
+		k.t.Errorf("%d studies were imported, %d are there", len(k.scans), len(studies))
+	}
+	for _, s := range k.scans {
+		for _, p := range []*process{k.a, k.b} {
+			out := filepath.Join(k.t.TempDir(), "out")
+			p.must(nil, "study", "export", s.study, "--out", out)
+			if got, err := fileSums(out); err != nil || !slices.Equal(got, s.sums) {
+				k.t.Errorf("%s gives %d files of a study of %d, and they are not the same: %v", p.name, len(got), len(s.sums), err)
+			}
+		}
+	}
+	for _, p := range []*process{k.a, k.b} {
+		p.must(nil, "study", "verify")
+		p.must(nil, "audit", "verify")
+		p.must(nil, "doctor")
+		if log, err := os.ReadFile(p.log); err != nil || strings.Contains(string(log), "panic") {
+			k.t.Errorf("%s: the node's log: %v %s", p.name, err, p.tail())
+		}
+	}
+}
+
+// converge waits until both have the whole of a case and the same of it.
+func (k *killer) converge(id string, c *consultation) {
+	k.t.Helper()
+	deadline := time.Now().Add(settleTime)
+	for {
+		wrong := k.differs(id, c)
+		if wrong == "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			k.t.Errorf("case %s: %s", id, wrong)
+			return
+		}
+		time.Sleep(betweenLook) // histories have no event that says that both are the same
+	}
+}
+
+// differs says what keeps a case from being whole, once and the same on both sides.
+func (k *killer) differs(id string, c *consultation) string {
+	k.t.Helper()
+	a, b := k.history(k.a, id), k.history(k.b, id)
+	if a == nil || b == nil {
+		return "it has not arrived"
+	}
+	for _, h := range []*history{a, b} {
+		for entry, by := range c.entries {
+			if h.count[entry] == 0 {
+				return fmt.Sprintf("entry %s that %s acknowledged is not on both sides", entry, by.name)
+			}
+		}
+		for entry, n := range h.count {
+			if n > 1 {
+				return fmt.Sprintf("entry %s is there %d times", entry, n)
+			}
+		}
+		for text, n := range h.texts {
+			if n > 1 {
+				return fmt.Sprintf("%q is there %d times", text, n)
+			}
+		}
+	}
+	if a.hash != b.hash {
+		return "the state hashes differ"
+	}
+	var show control.CaseDetail
+	if err := k.b.ask(&show, "case", "show", id); err != nil {
+		return err.Error()
+	}
+	if len(show.Studies) != 1 || show.Studies[0].Present != scanSlices {
+		return fmt.Sprintf("of %d images there are %+v", scanSlices, show.Studies)
+	}
+	return ""
 }
