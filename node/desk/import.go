@@ -411,7 +411,7 @@ func (r *importRun) collect(emit func(control.ImportEvent) error) (*control.Impo
 		res.Studies = append(res.Studies, *t)
 	}
 	slices.SortFunc(res.Studies, func(a, b control.ImportedStudy) int { return strings.Compare(a.Study, b.Study) })
-	r.d.regrant(r.p, tally)
+	r.d.regrant()
 	return res, nil
 }
 

@@ -404,3 +404,65 @@ func twice(r *rand.Rand, items [][]byte) [][]byte {
 	r.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
 	return out
 }
+
+// TestLateImagesAreGrantedAfterACrash: images that were committed to a study of an open case, and
+// not granted before the node ended, are granted at the next start, once.
+func TestLateImagesAreGrantedAfterACrash(t *testing.T) {
+	d := openDesk(t, t.TempDir())
+	o := newOther(t, "Dr Other")
+	o.befriend(d)
+	ct := smallCT(6)
+	importAll(t, d, write(t, ct.Files[:4]))
+	ref, err := d.Request(t.Context(), control.NewCase{
+		Studies: []string{only(t, d).Study}, To: []string{"Dr Other"}, Question: "?", Identified: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The import ends between its commit and the grant.
+	r := &importRun{
+		d: d, p: d.persons[0], drafts: map[string]*holding{}, batch: d.blobs.NewBatch(),
+	}
+	var files []*sealedFile
+	err = walk(t.Context(), []string{write(t, ct.Files[4:])}, func(s source) error {
+		files = append(files, r.take(s).sealed)
+		return nil
+	}, func(string, string, string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.commit(files, &control.ImportResult{}, map[*holding]*control.ImportedStudy{}); err != nil {
+		t.Fatal(err)
+	}
+	grants := func() (n, listed int) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		for id, th := range d.threads {
+			if id.String() == ref.Case {
+				n, listed = len(th.fold().AllGrants), int(th.fold().Grants[0].Instances)
+			}
+		}
+		return n, listed
+	}
+	d.regrant()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if n, listed := grants(); n == 2 && listed == 6 {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatalf("%d grants, the newest of %d images", n, listed)
+		}
+	}
+	d.mu.Lock()
+	again := d.behind(onlyHeld(d))
+	d.mu.Unlock()
+	if again {
+		t.Error("what was granted is to be granted again")
+	}
+}
+
+func onlyHeld(d *Desk) *holding {
+	for _, h := range d.studies.held {
+		return h
+	}
+	return nil
+}

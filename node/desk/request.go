@@ -277,6 +277,10 @@ func (d *Desk) seal(ctx context.Context, p *person, h *holding) error {
 	d.importing.Lock() // the study must not change while it is listed
 	defer d.importing.Unlock()
 	d.mu.Lock()
+	if h.row == nil {
+		d.mu.Unlock()
+		return control.Errorf(control.NotFound, "no such study")
+	}
 	m := *h.manifest
 	shared := h.row.Shared
 	d.mu.Unlock()
@@ -378,14 +382,16 @@ func (d *Desk) previews(ctx context.Context, m *study.Manifest) []byte {
 	return b
 }
 
-// regrant sends what came late to a study to the open cases that have it, as a new version. The
-// importing lock is held by the caller, so it runs when that is released.
-func (d *Desk) regrant(p *person, touched map[*holding]*control.ImportedStudy) {
-	var again []*holding
+// regrant sends what came late to own studies to the open cases that have them, as a new version.
+// It asks what the cases were granted, not what was just imported: where an import was committed
+// and the node ended before it was granted, the next import or start makes up for it. The importing
+// lock may be held by the caller: the work is done when that is released.
+func (d *Desk) regrant() {
+	again := map[*holding]*person{}
 	d.mu.Lock()
-	for h, t := range touched {
-		if t.New > 0 && h.row != nil && len(h.threads) > 0 {
-			again = append(again, h)
+	for _, h := range d.studies.held {
+		if p := d.personOf(h.key.owner); p != nil && h.row != nil && d.behind(h) {
+			again[h] = p
 		}
 	}
 	d.mu.Unlock()
@@ -395,7 +401,7 @@ func (d *Desk) regrant(p *person, touched map[*holding]*control.ImportedStudy) {
 	d.loops.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), regrantTimeout)
 		defer cancel()
-		for _, h := range again {
+		for h, p := range again {
 			if err := d.seal(ctx, p, h); err != nil {
 				d.log.WarnContext(ctx, "late images not listed", slog.Any("error", err))
 				continue
@@ -407,23 +413,44 @@ func (d *Desk) regrant(p *person, touched map[*holding]*control.ImportedStudy) {
 
 const regrantTimeout = time.Minute
 
+// behind reports whether an open case was granted an older version of an own study than there is.
+func (d *Desk) behind(h *holding) bool {
+	fresh := h.row.Shared == nil || h.row.Shared.Digest != digestOf(h.manifest)
+	for id := range h.threads {
+		if g := d.ownGrant(id, h); g != nil && (fresh || g.Version < h.row.Shared.Version) {
+			return true
+		}
+	}
+	return false
+}
+
+// ownGrant is the newest grant of an own study in an open case.
+func (d *Desk) ownGrant(id ledger.ThreadID, h *holding) *consult.Grant {
+	t := d.threads[id]
+	if t == nil || !openState(t.fold().State) {
+		return nil
+	}
+	for _, g := range t.fold().Grants {
+		if g.Lineage == h.key.lineage && g.Author == h.key.owner {
+			return &g
+		}
+	}
+	return nil
+}
+
 func (d *Desk) grantAgain(p *person, h *holding) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if h.row == nil {
+		return // removed meanwhile
+	}
 	for id := range h.threads {
-		t := d.threads[id]
-		if t == nil || !openState(t.fold().State) {
+		g := d.ownGrant(id, h)
+		if g == nil || g.Version >= h.row.Shared.Version {
 			continue
 		}
-		body := h.grant()
-		for _, g := range t.fold().Grants {
-			if g.Lineage == h.key.lineage && g.Author == p.id {
-				body.Supersedes = &g.Entry
-			}
-		}
-		if body.Supersedes == nil {
-			continue
-		}
+		t, body := d.threads[id], h.grant()
+		body.Supersedes = &g.Entry
 		if _, err := d.append(t, p, ledger.Grant, body); err != nil {
 			d.log.Warn("late images not granted", slog.String("case", id.String()), slog.Any("error", err))
 			continue
