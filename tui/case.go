@@ -407,6 +407,9 @@ func (c *casePage) drawSeries(p rect) []string {
 			continue
 		}
 		count := fmt.Sprint(row.se.Instances)
+		if row.se.Expected == nil {
+			count += "/?" // nobody said how many there should be
+		}
 		if row.se.Present < row.se.Instances {
 			count = fmt.Sprintf("⇣%d/%d", row.se.Present, row.se.Instances)
 		}

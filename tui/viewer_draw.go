@@ -84,6 +84,9 @@ func (v *viewer) tags() []string {
 	if v.series.SeriesUID != "" && v.series.Present < total {
 		out = append(out, fmt.Sprintf("series %d of %d", v.series.Present, total))
 	}
+	if v.series.SeriesUID != "" && v.series.Expected == nil {
+		out = append(out, "number of images unknown") // FORMATS §3.5: every screen that shows it says so
+	}
 	return out
 }
 
