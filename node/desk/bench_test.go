@@ -22,8 +22,10 @@ import (
 //
 //	go test ./node/desk -run '^$' -bench Import -cpu 1
 //
-// With -cpu 1, MB/s are per core, and MB/cpu-s leave out the waiting. The pixels are those of the phantom, which are easier to pack
-// than a scanner's; with BENCH_CT=DIR the files of DIR are imported as well.
+// With -cpu 1, MB/s are per core, and MB/cpu-s leave out the waiting. TMPDIR=/dev/shm leaves out
+// the file system: ext4 without a journal takes ten times as long to make a file where many were
+// removed within the last minutes, as a benchmark does. The pixels are those of the phantom, noisier
+// than most scanners'; with BENCH_CT=DIR the files of DIR are imported as well.
 
 func BenchmarkImport(b *testing.B) {
 	const slices = 60

@@ -284,7 +284,7 @@ func (d *Desk) Dropped(peer exchange.Peer, wants []exchange.Want, why exchange.R
 }
 
 // Serve reads a range of a blob that was granted to a case of the peer's.
-func (d *Desk) Serve(peer exchange.Peer, w exchange.Want, _ []byte) ([]byte, [][32]byte, error) {
+func (d *Desk) Serve(peer exchange.Peer, w exchange.Want, buf []byte) ([]byte, [][32]byte, error) {
 	if !d.mayHave(peer, w.Blob) {
 		return nil, nil, exchange.ErrNotAllowed
 	}
@@ -299,18 +299,10 @@ func (d *Desk) Serve(peer exchange.Peer, w exchange.Want, _ []byte) ([]byte, [][
 	if uint64(f.Size()) != w.Length {
 		return nil, nil, exchange.ErrAbsent
 	}
-	leaves, err := f.Leaves()
-	if err != nil {
-		return nil, nil, err
-	}
-	if w.First < 0 || w.N < 1 || w.First+w.N > len(leaves) {
+	if w.First < 0 || w.N < 1 || w.First+w.N > blob.LeafCount(w.Length) {
 		return nil, nil, exchange.ErrAbsent
 	}
-	data, err := f.ReadRange(w.First, w.N)
-	if err != nil {
-		return nil, nil, err
-	}
-	return data, blob.Prove(leaves, w.First, w.First+w.N), nil
+	return f.ReadRange(w.First, w.N, buf)
 }
 
 // mayHave reports whether a blob was granted to a case of the peer's by the one whose blob it is.

@@ -112,7 +112,7 @@ func holds(tb testing.TB, s *Store, b sealed) {
 	if err != nil || len(leaves) != len(b.leaves) || blob.IDOf(uint64(f.Size()), leaves) != b.id {
 		tb.Errorf("leaves: %v", err)
 	}
-	if data, err := f.ReadRange(0, len(leaves)); err != nil || !bytes.Equal(data, b.data) {
+	if data, _, err := f.ReadRange(0, len(leaves), nil); err != nil || !bytes.Equal(data, b.data) {
 		tb.Errorf("range: %v", err)
 	}
 }
@@ -541,11 +541,11 @@ func TestCheckAndRepair(t *testing.T) {
 	s := open(t, nil, dir)
 	var list []sealed
 	for i := range 4 {
-		list = append(list, makeBlob(uint64(i), 300_000))
+		list = append(list, makeBlob(uint64(i), 1_200_000))
 	}
 	put(t, s, list...)
-	part := makeBlob(9, 300_000)
-	p, err := s.Partial(part.id, 300_000)
+	part := makeBlob(9, 1_200_000)
+	p, err := s.Partial(part.id, 1_200_000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -555,7 +555,7 @@ func TestCheckAndRepair(t *testing.T) {
 	if found := check(t, s); len(found) > 0 {
 		t.Fatalf("healthy store: %v", found)
 	}
-	off, _ := blob.LeafSpan(300_000, 2)
+	off, _ := blob.LeafSpan(1_200_000, 2)
 	storagetest.Flip(t, s.path(list[0].id), off+5)
 	storagetest.Cut(t, s.path(list[1].id), 1)
 	storagetest.Flip(t, s.path(list[2].id)+leavesSuffix, 50)
@@ -577,10 +577,10 @@ func TestCheckAndRepair(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = f.Close() }()
-	if _, err := f.ReadRange(2, 1); !errors.Is(err, blob.ErrCorrupt) {
+	if _, _, err := f.ReadRange(2, 1, nil); !errors.Is(err, blob.ErrCorrupt) {
 		t.Errorf("a damaged leaf is served: %v", err)
 	}
-	if _, err := f.ReadRange(3, 1); err != nil {
+	if _, _, err := f.ReadRange(3, 1, make([]byte, 1<<20)); err != nil {
 		t.Errorf("a good leaf beside it: %v", err)
 	}
 	if p.Has(2, 1) || !p.Has(3, 1) {

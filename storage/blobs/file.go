@@ -111,31 +111,62 @@ func (f *File) load() ([][32]byte, error) {
 }
 
 // ReadRange reads the leaves [first,first+n) and checks them against the leaf
-// hashes, so that damage on disk is never served: blob.ErrCorrupt.
-func (f *File) ReadRange(first, n int) ([]byte, error) {
+// hashes, so that damage on disk is never served: blob.ErrCorrupt. The bytes are
+// in buf if that is long enough.
+func (f *File) ReadRange(first, n int, buf []byte) (data []byte, proof [][32]byte, err error) {
+	if err := checkRange(f.size, first, n); err != nil {
+		return nil, nil, err
+	}
+	if n == blob.LeafCount(f.size) { // most blobs fit a range: one pass over them, and no table
+		data, err = f.readWhole(buf)
+		return data, nil, err
+	}
 	leaves, err := f.Leaves()
+	if err != nil {
+		return nil, nil, err
+	}
+	if data, err = f.readRange(leaves, first, n, buf); err != nil {
+		return nil, nil, err
+	}
+	return data, blob.Prove(leaves, first, first+n), nil
+}
+
+func (f *File) readWhole(buf []byte) ([]byte, error) {
+	data, err := f.read(buf, 0, int64(f.size))
 	if err != nil {
 		return nil, err
 	}
-	return readRange(f.f, f.id, f.size, leaves, first, n)
+	leaves := blob.Leaves(data)
+	if blob.IDOf(f.size, leaves) != f.id {
+		return nil, fmt.Errorf("blob %s: %w", f.id, blob.ErrCorrupt)
+	}
+	return data, nil
 }
 
-func readRange(r io.ReaderAt, id blob.ID, size uint64, leaves [][32]byte, first, n int) ([]byte, error) {
-	if err := checkRange(size, first, n); err != nil {
+func (f *File) readRange(leaves [][32]byte, first, n int, buf []byte) ([]byte, error) {
+	off, length := blob.RangeSpan(f.size, first, first+n)
+	data, err := f.read(buf, off, length)
+	if err != nil {
 		return nil, err
 	}
-	off, length := blob.RangeSpan(size, first, first+n)
-	data := make([]byte, length)
-	if _, err := r.ReadAt(data, off); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("read blob %s: %w", id, err)
-	}
 	for i := first; i < first+n; i++ {
-		at, span := blob.LeafSpan(size, i)
+		at, span := blob.LeafSpan(f.size, i)
 		if blob.LeafHash(data[at-off:at-off+span]) != leaves[i] {
-			return nil, fmt.Errorf("blob %s leaf %d: %w", id, i, blob.ErrCorrupt)
+			return nil, fmt.Errorf("blob %s leaf %d: %w", f.id, i, blob.ErrCorrupt)
 		}
 	}
 	return data, nil
+}
+
+func (f *File) read(buf []byte, off, n int64) ([]byte, error) {
+	if int64(cap(buf)) < n {
+		buf = make([]byte, n)
+	}
+	buf = buf[:n]
+	if got, err := f.f.ReadAt(buf, off); int64(got) < n {
+		return nil, fmt.Errorf("read blob %s: %w", f.id, err)
+	}
+	return buf, nil
 }
 
 // errRange says that a caller asked for leaves a blob does not have.
