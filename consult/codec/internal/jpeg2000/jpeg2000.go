@@ -10,6 +10,7 @@ package jpeg2000
 import (
 	"encoding/binary"
 	"errors"
+	"math"
 )
 
 // ErrDamaged says that the codestream breaks T.800, or ends early.
@@ -228,7 +229,8 @@ func (d *decoder) size(seg []byte, want Want) error {
 	if n != want.Components || len(seg) != 36+3*n || d.x1-d.x0 != want.Cols || d.y1-d.y0 != want.Rows {
 		return ErrDamaged
 	}
-	if d.tw < 1 || d.th < 1 || d.tx0 > d.x0 || d.ty0 > d.y0 || d.tx0+d.tw <= d.x0 || d.ty0+d.th <= d.y0 || d.x1 > 1<<31 || d.y1 > 1<<31 {
+	if d.tw < 1 || d.th < 1 || d.tx0 > d.x0 || d.ty0 > d.y0 || d.tx0+d.tw <= d.x0 || d.ty0+d.th <= d.y0 ||
+		min(d.x0, d.y0, d.tx0, d.ty0) < 0 || max(d.x1, d.y1) > math.MaxInt32 { // below 0 where an int has 32 bits
 		return ErrDamaged
 	}
 	d.tilesX, d.tilesY = ceilDiv(d.x1-d.tx0, d.tw), ceilDiv(d.y1-d.ty0, d.th)
