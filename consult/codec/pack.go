@@ -70,6 +70,11 @@ func (h header) packUnit(unit []byte) []byte {
 // Unpack returns the bulk that is stored with the given codec; want is the
 // length that the manifest names. Any bytes give a bulk or an error.
 func Unpack(codec byte, stored []byte, want uint64, each Each) ([]byte, error) {
+	return UnpackTo(nil, codec, stored, want, each)
+}
+
+// UnpackTo is Unpack into buf, if that is large enough. Codec 0 gives stored itself.
+func UnpackTo(buf []byte, codec byte, stored []byte, want uint64, each Each) ([]byte, error) {
 	if want > BulkMax {
 		return nil, ErrLimit
 	}
@@ -88,7 +93,10 @@ func Unpack(codec byte, stored []byte, want uint64, each Each) ([]byte, error) {
 	if err := p.plausible(stored); err != nil {
 		return nil, err
 	}
-	out := make([]byte, want)
+	if uint64(cap(buf)) < want {
+		buf = make([]byte, want)
+	}
+	out := buf[:want]
 	errs := make([]error, p.h.units)
 	each.run(int(p.h.units), func(i int) {
 		at := uint64(i) * p.h.unit

@@ -34,6 +34,7 @@ const (
 	progressEvery = 100 * time.Millisecond
 
 	metaMax      = 64 << 10 // File Meta Information is within the first 64 KiB
+	guardedSize  = 4 << 20  // a larger file is guarded before it is read, a smaller one when it is parsed
 	directoryMax = 64 << 20
 )
 
@@ -60,6 +61,7 @@ type outcome struct {
 
 // importRun is one import at work.
 type importRun struct {
+	buffers sync.Pool // of *[]byte: whole files, and what they are rebuilt to
 	d       *Desk
 	p       *person
 	weight  *semaphore.Weighted
@@ -202,14 +204,16 @@ func (r *importRun) take(s source) outcome {
 	if directory && s.size > directoryMax {
 		return refuse(study.OverLimit, "media directory larger than 64 MiB")
 	}
-	if !directory {
+	if !directory && s.size > guardedSize {
 		// The guard reads headers only: what it refuses is never read whole.
 		if _, err := study.Guard(f, s.size); err != nil {
 			return refuse(refusalOf(err))
 		}
 	}
-	file := make([]byte, s.size)
-	if _, err := io.ReadFull(io.NewSectionReader(f, 0, s.size), file); err != nil {
+	file, done := r.borrow(s.size)
+	defer done()
+	n := copy(file, begin)
+	if _, err := io.ReadFull(io.NewSectionReader(f, int64(n), s.size-int64(n)), file[n:]); err != nil {
 		return refuse(study.Unreadable, "changed or cut while it was read")
 	}
 	if directory {
@@ -226,6 +230,16 @@ func (r *importRun) take(s source) outcome {
 	}
 	out.sealed, out.err = r.seal(s, file, in)
 	return out
+}
+
+// borrow gives a buffer and the way to give it back.
+func (r *importRun) borrow(n int64) ([]byte, func()) {
+	p, _ := r.buffers.Get().(*[]byte)
+	if p == nil || int64(cap(*p)) < n {
+		b := make([]byte, n)
+		p = &b
+	}
+	return (*p)[:n], func() { r.buffers.Put(p) }
 }
 
 func refusalOf(err error) (reason, detail string) {
@@ -265,7 +279,7 @@ func (r *importRun) put(out *sealedFile, head, bulk, stored []byte) error {
 		sealedBulk, ref, bulkLeaves = seal.Blob(out.h.row.BS, seal.Bulk, stored)
 		out.row.Bulk = study.BulkRef{Ref: &ref}
 	}
-	if !opensTo(in, &out.row, sealedHead, sealedBulk) {
+	if !r.opensTo(in, &out.row, sealedHead, sealedBulk) {
 		if out.row.Codec == 0 {
 			return control.Errorf(control.Internal, "a sealed instance did not open to itself: this machine's memory or disk is not sound")
 		}
@@ -287,7 +301,7 @@ func (r *importRun) put(out *sealedFile, head, bulk, stored []byte) error {
 }
 
 // opensTo reports whether the sealed blobs give back the file with the instance's hash.
-func opensTo(in *study.Instance, row *study.ManifestInstance, sealedHead, sealedBulk []byte) bool {
+func (r *importRun) opensTo(in *study.Instance, row *study.ManifestInstance, sealedHead, sealedBulk []byte) bool {
 	head, err := seal.OpenBlob(row.Head.Ref, seal.Head, sealedHead)
 	if err != nil {
 		return false
@@ -298,7 +312,9 @@ func opensTo(in *study.Instance, row *study.ManifestInstance, sealedHead, sealed
 		if err != nil {
 			return false
 		}
-		if bulk, err = codec.Unpack(byte(row.Codec), stored, row.BulkLen, each(int(row.BulkLen))); err != nil {
+		buf, done := r.borrow(int64(row.BulkLen))
+		defer done()
+		if bulk, err = codec.UnpackTo(buf, byte(row.Codec), stored, row.BulkLen, each(int(row.BulkLen))); err != nil {
 			return false
 		}
 	}
