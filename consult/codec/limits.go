@@ -15,7 +15,7 @@ const (
 	SavingMin = 20
 	// FrameMax is the largest frame that is decoded for display: 2 GiB cells
 	// (IMAGING.md §1.2).
-	FrameMax = 2 << 30
+	FrameMax = 2<<30 - 1 // and fits an int of 32 bits
 	// SegmentsMax of an RLE frame (PS3.5 §G.3.1): the header holds 15 offsets.
 	SegmentsMax = 15
 	// cellsPerByteMax of JPEG 2000: a black frame of 16 million cells takes 150

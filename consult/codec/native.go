@@ -101,7 +101,7 @@ func (d FrameDesc) check() error {
 	default:
 		return ErrFrameShape
 	}
-	if d.Bit < 0 || d.Bit > 15 || d.cells()*max(1, d.BitsAllocated/8) > FrameMax {
+	if d.Bit < 0 || d.Bit > 15 || int64(d.Rows)*int64(d.Cols)*int64(d.Samples*max(1, d.BitsAllocated/8)) > FrameMax {
 		return ErrFrameShape
 	}
 	return nil
