@@ -42,11 +42,11 @@ func TestKills(t *testing.T) {
 	}
 	seed := *killSeed
 	if seed == 0 {
-		seed = uint64(time.Now().UnixNano() % 1e9) //nolint:gosec // not negative
+		seed = uint64(time.Now().UnixNano() % 1e9)
 	}
 	t.Logf("-kills %d -seed %d", *killTimes, seed)
 	k := &killer{
-		t: t, r: rand.New(rand.NewPCG(seed, 0)), //nolint:gosec // moments, not keys
+		t: t, r: rand.New(rand.NewPCG(seed, 0)),
 		a: newProcess(t, "Clinic"), b: newProcess(t, "Reader"),
 		took: map[string]time.Duration{}, hits: map[string]int{}, cases: map[string]*consultation{},
 	}
@@ -115,10 +115,10 @@ func (k *killer) killed() int {
 	return n
 }
 
-// act does something; ctx ends when somebody was killed, and what only waits ends with it.
+// act does something; gone is closed when somebody was killed, and what only waits ends with it.
 type act struct {
 	name string
-	do   func(ctx context.Context)
+	do   func(ctx context.Context, gone <-chan struct{})
 }
 
 // step does something, and mostly kills while it goes on. Then what was acknowledged is looked for.
@@ -131,23 +131,19 @@ func (k *killer) step() {
 	what := k.choose()
 	if _, known := k.took[what.name]; !known || k.r.IntN(4) == 0 {
 		begun := time.Now()
-		ctx, cancel := context.WithTimeout(k.t.Context(), commandTime)
-		defer cancel()
-		what.do(ctx)
+		what.do(k.t.Context(), nil)
 		k.took[what.name] = time.Since(begun)
 		return
 	}
 	victims := [][]*process{{k.a}, {k.b}, {k.a}, {k.b}, {k.a, k.b}}[k.r.IntN(5)]
-	ctx, cancel := context.WithCancel(k.t.Context())
-	defer cancel()
-	done := make(chan struct{})
-	go func() { defer close(done); what.do(ctx) }()
+	gone, done := make(chan struct{}), make(chan struct{})
+	go func() { defer close(done); what.do(k.t.Context(), gone) }()
 	k.moment(what.name)
 	for _, p := range victims {
 		p.kill()
 		k.hits[what.name]++
 	}
-	cancel()
+	close(gone)
 	select {
 	case <-done:
 	case <-time.After(commandTime):
@@ -228,17 +224,17 @@ func (k *killer) choose() act {
 	switch n := k.r.IntN(10); {
 	case !sent || n < 3:
 		s, i := k.nextPart()
-		return act{"import", func(context.Context) { k.takeIn(s, i) }}
+		return act{"import", func(ctx context.Context, _ <-chan struct{}) { k.takeIn(ctx, s, i) }}
 	case id == "" || n < 6:
 		s := k.anyScan()
-		return act{"transfer", func(ctx context.Context) { k.request(ctx, s) }}
+		return act{"transfer", func(ctx context.Context, gone <-chan struct{}) { k.request(ctx, s, gone) }}
 	case n < 7:
-		return act{"report", func(context.Context) { k.sign(id) }}
+		return act{"report", func(ctx context.Context, _ <-chan struct{}) { k.sign(ctx, id) }}
 	default:
 		p, times := []*process{k.a, k.b}[k.r.IntN(2)], 1+k.r.IntN(6)
-		return act{"discussion", func(context.Context) {
+		return act{"discussion", func(ctx context.Context, _ <-chan struct{}) {
 			for range times {
-				k.reply(p, id)
+				k.reply(ctx, p, id)
 			}
 		}}
 	}
@@ -296,9 +292,9 @@ func (k *killer) nextPart() (*scan, int) {
 	return s, 0
 }
 
-func (k *killer) takeIn(s *scan, part int) {
+func (k *killer) takeIn(ctx context.Context, s *scan, part int) {
 	var res *control.ImportResult
-	err := control.Import.Call(k.t.Context(), k.a.client, control.ImportRequest{Paths: s.parts[part]}, func(e control.ImportEvent) error {
+	err := control.Import.Call(ctx, k.a.client, control.ImportRequest{Paths: s.parts[part]}, func(e control.ImportEvent) error {
 		res = cmpResult(e.Result, res)
 		return nil
 	})
@@ -322,14 +318,23 @@ func (k *killer) imported(s *scan, part int, res *control.ImportResult) {
 }
 
 // request opens a case and waits for what was sent.
-func (k *killer) request(ctx context.Context, s *scan) {
-	ref, err := control.Request.Call(k.t.Context(), k.a.client, control.NewCase{
+func (k *killer) request(ctx context.Context, s *scan, gone <-chan struct{}) {
+	ref, err := control.Request.Call(ctx, k.a.client, control.NewCase{
 		Studies: []string{s.study}, To: []string{k.b.name}, Question: "Nodule?", Identified: true,
 	})
 	if err != nil {
 		return
 	}
 	k.cases[ref.Case] = &consultation{scan: s, entries: map[string]*process{}}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-gone:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	_, err = control.CaseWait.Call(ctx, k.b.client, control.CaseWaitRequest{Case: ref.Case, For: "complete", Timeout: settleTime})
 	if err != nil && ctx.Err() == nil && !isGone(err) {
 		k.t.Errorf("case %s did not arrive whole: %v", ref.Case, err)
@@ -342,15 +347,14 @@ func isGone(err error) bool {
 	return code != control.Refused && code != control.NotFound
 }
 
-func (k *killer) reply(p *process, id string) {
-	ref, err := control.CaseReply.Call(k.t.Context(), p.client, control.CaseReplyRequest{Case: id, Text: k.text()})
+func (k *killer) reply(ctx context.Context, p *process, id string) {
+	ref, err := control.CaseReply.Call(ctx, p.client, control.CaseReplyRequest{Case: id, Text: k.text()})
 	if err == nil {
 		k.cases[id].entries[ref.Entry] = p
 	}
 }
 
-func (k *killer) sign(id string) {
-	ctx := k.t.Context()
+func (k *killer) sign(ctx context.Context, id string) {
 	_, err := control.CaseReport.Call(ctx, k.b.client, control.CaseReportRequest{Case: id, Text: k.text(), Status: "final"})
 	if err != nil {
 		return
@@ -424,14 +428,14 @@ func (k *killer) settle() {
 	for _, s := range k.scans {
 		for i := range s.parts {
 			if !s.acked[i] {
-				k.takeIn(s, i)
+				k.takeIn(k.t.Context(), s, i)
 			}
 		}
 		if s.images() != scanSlices {
 			k.t.Fatalf("only %d images could be imported", s.images())
 		}
 		if !slices.ContainsFunc(slices.Collect(maps.Values(k.cases)), func(c *consultation) bool { return c.scan == s }) {
-			k.request(k.t.Context(), s)
+			k.request(k.t.Context(), s, nil)
 		}
 	}
 	for id, c := range k.cases {

@@ -201,7 +201,7 @@ func (d *Desk) Run(ctx context.Context) error {
 	due := map[ledger.ThreadID]bool{}
 	var quiet <-chan time.Time
 	d.queueReceipts()
-	d.regrant()
+	d.regrant(ctx)
 	for {
 		select {
 		case <-ctx.Done():

@@ -120,7 +120,7 @@ func (r *importRun) run(ctx context.Context, paths []string, emit func(control.I
 		wg.Go(func() { r.work(ctx) })
 	}
 	go func() { wg.Wait(); close(r.done) }()
-	res, err := r.collect(emit) //nolint:contextcheck // late images are granted whether or not the caller stays
+	res, err := r.collect(ctx, emit)
 	if err != nil {
 		cancel()
 		for range r.done {
@@ -371,7 +371,7 @@ func rowOf(in *study.Instance, bulkLen uint64, how byte) study.ManifestInstance 
 }
 
 // collect takes outcomes one at a time, decides what is new, and commits batches.
-func (r *importRun) collect(emit func(control.ImportEvent) error) (*control.ImportResult, error) {
+func (r *importRun) collect(ctx context.Context, emit func(control.ImportEvent) error) (*control.ImportResult, error) {
 	res := &control.ImportResult{Studies: []control.ImportedStudy{}, Refused: []control.RefusedFile{}}
 	tally := map[*holding]*control.ImportedStudy{}
 	var pending []*sealedFile
@@ -427,7 +427,7 @@ func (r *importRun) collect(emit func(control.ImportEvent) error) (*control.Impo
 		res.Studies = append(res.Studies, *t)
 	}
 	slices.SortFunc(res.Studies, func(a, b control.ImportedStudy) int { return strings.Compare(a.Study, b.Study) })
-	r.d.regrant()
+	r.d.regrant(ctx)
 	return res, nil
 }
 

@@ -65,6 +65,7 @@ func (o *other) learn(p *identity.Profile) {
 
 func (o *other) Card(d identity.DeviceID) *identity.Card { return o.cards[d] }
 func (o *other) local() ledger.Local                     { return ledger.Local{Device: o.device, KEMs: []*seal.KEM{o.kem}} }
+
 func (o *other) peer() exchange.Peer {
 	return exchange.Peer{ID: identity.PeerID(o.id[:]), Devices: []identity.DeviceID{o.device.ID()}, Known: true}
 }
@@ -444,7 +445,7 @@ func TestLateImagesAreGrantedAfterACrash(t *testing.T) {
 		}
 		return n, listed
 	}
-	d.regrant()
+	d.regrant(t.Context())
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		if n, listed := grants(); n == 2 && listed == 6 {
 			break

@@ -385,8 +385,8 @@ func (d *Desk) previews(ctx context.Context, m *study.Manifest) []byte {
 // regrant sends what came late to own studies to the open cases that have them, as a new version.
 // It asks what the cases were granted, not what was just imported: where an import was committed
 // and the node ended before it was granted, the next import or start makes up for it. The importing
-// lock may be held by the caller: the work is done when that is released.
-func (d *Desk) regrant() {
+// lock may be held by the caller: the work is done when that is released, also if ctx has ended then.
+func (d *Desk) regrant(ctx context.Context) {
 	again := map[*holding]*person{}
 	d.mu.Lock()
 	for _, h := range d.studies.held {
@@ -399,7 +399,7 @@ func (d *Desk) regrant() {
 		return
 	}
 	d.loops.Go(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), regrantTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), regrantTimeout)
 		defer cancel()
 		for h, p := range again {
 			if err := d.seal(ctx, p, h); err != nil {
