@@ -99,6 +99,15 @@ func (p *process) kill() {
 	p.client.Close()
 }
 
+// sound expects no panic and no race in what the nodes said.
+func (p *process) sound() {
+	p.t.Helper()
+	log, err := os.ReadFile(p.log)
+	if err != nil || strings.Contains(string(log), "panic") || strings.Contains(string(log), "DATA RACE") {
+		p.t.Errorf("%s: %v\n%s", p.name, err, p.tail())
+	}
+}
+
 // stop ends the node with SIGTERM and returns how much memory it had at most, in bytes; 0 where the
 // system does not say.
 func (p *process) stop() (peak int64) {
