@@ -2,7 +2,9 @@ package node_test
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -28,14 +30,14 @@ type thief struct {
 	blobs   map[blob.ID]uint64 // sealed lengths
 	keys    map[identity.DeviceID][]byte
 
-	mu      sync.Mutex // guards what follows
-	targets []identity.PeerAddrs
-	asked   map[blob.ID]bool
-	items   int
-	ranges  int
-	refused map[exchange.Reason]int
-	haves   int
-	shown   int // records that came
+	mu       sync.Mutex // guards what follows
+	targets  []identity.PeerAddrs
+	answered map[identity.PeerID]bool
+	items    int
+	ranges   int
+	refused  map[exchange.Reason]int
+	haves    int
+	shown    int // records that came
 }
 
 // somebody is a new person with a device and a card.
@@ -61,7 +63,7 @@ func newThief(t *testing.T, thread ledger.ThreadID, blobs map[blob.ID]uint64) *t
 	device, records := somebody(t, "Thief")
 	x := &thief{
 		t: t, device: device, records: records, thread: thread, blobs: blobs, keys: map[identity.DeviceID][]byte{},
-		asked: map[blob.ID]bool{}, refused: map[exchange.Reason]int{},
+		answered: map[identity.PeerID]bool{}, refused: map[exchange.Reason]int{},
 	}
 	var err error
 	key, err := peering.NewKey()
@@ -116,19 +118,44 @@ func (x *thief) befriend(p *clinic, records [][]byte) {
 	}
 }
 
-// try has new sessions with nodes for a while.
+// try has new sessions with nodes until each has answered its wants, and listens a while longer.
 func (x *thief) try(at ...identity.PeerAddrs) {
-	x.mu.Lock()
-	x.targets, x.asked = at, map[blob.ID]bool{}
-	x.mu.Unlock()
-	x.net.Restart()
-	x.net.Renew()
+	x.t.Helper()
 	end := time.Now().Add(patience)
-	for len(x.net.Peers()) < len(at) && time.Now().Before(end) {
+	x.aim(nil)
+	for len(x.net.Peers()) > 0 && time.Now().Before(end) {
 		time.Sleep(10 * time.Millisecond)
+		x.net.Restart()
 	}
-	x.net.Changed(x.thread)
-	time.Sleep(700 * time.Millisecond)
+	x.mu.Lock()
+	clear(x.refused)
+	clear(x.answered)
+	x.items, x.ranges, x.haves = 0, 0, 0
+	x.mu.Unlock()
+	x.aim(at)
+	for !x.heard(at) {
+		if time.Now().After(end) {
+			x.t.Fatal("the thief's wants are not even answered")
+		}
+		time.Sleep(10 * time.Millisecond)
+		x.net.Changed(x.thread)
+		x.net.Wanted()
+	}
+	time.Sleep(300 * time.Millisecond)
+}
+
+func (x *thief) aim(at []identity.PeerAddrs) {
+	x.mu.Lock()
+	x.targets = at
+	x.mu.Unlock()
+	x.net.Renew()
+}
+
+// heard reports whether each node has refused or served a range.
+func (x *thief) heard(at []identity.PeerAddrs) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return !slices.ContainsFunc(at, func(a identity.PeerAddrs) bool { return !x.answered[a.PeerID] })
 }
 
 func (x *thief) Provers() []*identity.Device                           { return []*identity.Device{x.device} }
@@ -157,28 +184,36 @@ func (x *thief) Receive(_ exchange.Peer, _ *ledger.ThreadID, items [][]byte) exc
 	return exchange.Received{}
 }
 
-func (x *thief) Wants(_ exchange.Peer, ask exchange.Ask) []exchange.Want {
+func (x *thief) Wants(p exchange.Peer, ask exchange.Ask) []exchange.Want {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if x.answered[p.ID] {
+		return nil
+	}
 	var out []exchange.Want
 	for id, length := range x.blobs {
-		if !x.asked[id] && len(out) < ask.Count {
-			x.asked[id] = true
+		if len(out) < min(ask.Count, 8) {
 			out = append(out, exchange.Want{Blob: id, Length: length, First: 0, N: 1, Priority: 0})
 		}
 	}
 	return out
 }
 
-func (x *thief) Store(exchange.Peer, exchange.Want, []byte, [][32]byte) error {
-	x.count(&x.ranges, 1)
+func (x *thief) Store(p exchange.Peer, _ exchange.Want, _ []byte, _ [][32]byte) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.ranges++
+	x.answered[p.ID] = true
 	return nil
 }
 
-func (x *thief) Dropped(_ exchange.Peer, ws []exchange.Want, why exchange.Reason) {
+func (x *thief) Dropped(p exchange.Peer, ws []exchange.Want, why exchange.Reason) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.refused[why] += len(ws)
+	if why == exchange.NotAllowed {
+		x.answered[p.ID] = true
+	}
 }
 
 func (x *thief) Serve(exchange.Peer, exchange.Want, []byte) ([]byte, [][32]byte, error) {
@@ -253,13 +288,14 @@ func TestNoMember(t *testing.T) {
 
 	call(a, control.CaseInvite, control.CaseInviteRequest{Case: id, To: []string{"Thief"}, Role: "observer"})
 	x.try(a.at())
-	x.mu.Lock()
-	if x.items == 0 || x.ranges == 0 {
-		t.Errorf("as a member it got %d entries and %d ranges", x.items, x.ranges)
-	}
-	x.items, x.ranges, x.haves = 0, 0, 0
-	clear(x.refused)
-	x.mu.Unlock()
+	a.eventually(func() string {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		if x.items == 0 || x.ranges == 0 {
+			return fmt.Sprintf("as a member it got %d entries and %d ranges", x.items, x.ranges)
+		}
+		return ""
+	})
 
 	call(a, control.CaseRemove, control.CaseMemberRequest{Case: id, Member: "Thief"})
 	b.eventually(func() string {
