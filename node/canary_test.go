@@ -107,7 +107,7 @@ func TestCanary(t *testing.T) {
 	canaries := map[string]string{
 		"name": "CANARYPATIENT", "id": "CANARYID77", "institution": "CANARYHOUSE", "description": "CANARYSTUDY",
 		"pixels": "CANARYPIXELCANARYPIXELCANARYPIXEL", "question": "CANARYQUESTION", "message": "CANARYMESSAGE",
-		"report": "CANARYREPORT", "draft": "CANARYDRAFT", "decline": "CANARYDECLINE",
+		"report": "CANARYREPORT", "draft": "CANARYDRAFT", "path": "CANARYPATH", "decline": "CANARYDECLINE",
 	}
 	a, b := serving(t, "Ask"), serving(t, "Answer")
 	link, wire := a.through()
@@ -178,7 +178,7 @@ func TestCanary(t *testing.T) {
 // broken is a file that is refused, of the same patient.
 func broken(t *testing.T, o phantom.Options) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "broken.dcm")
+	path := filepath.Join(t.TempDir(), "CANARYPATH.dcm") // folders are named after patients
 	file := phantom.CT(o).Files[0]
 	if err := os.WriteFile(path, file[:len(file)/2], 0o600); err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/curbside-p2p/curbside/consult/consult"
 	"github.com/curbside-p2p/curbside/consult/study"
+	"github.com/curbside-p2p/curbside/consult/study/phantom"
 	"github.com/curbside-p2p/curbside/node/control"
 	"github.com/curbside-p2p/curbside/protocol/blob"
 	"github.com/curbside-p2p/curbside/protocol/exchange"
@@ -466,4 +467,103 @@ func onlyHeld(d *Desk) *holding {
 		return h
 	}
 	return nil
+}
+
+// TestPriors: a study that is named as a prior too stays a study, and does not make a prior of another.
+func TestPriors(t *testing.T) {
+	d := openDesk(t, t.TempDir())
+	newOther(t, "Friend").befriend(d)
+	var ids []string
+	for i, date := range []string{"20260101", "20260202", "20250303"} {
+		o := phantom.Options{Seed: uint64(i), Slices: 1, Side: 64, PatientName: "Doe^Jane", PatientID: "P1", StudyDate: date}
+		ids = append(ids, importAll(t, d, write(t, phantom.CT(o).Files)).Studies[0].Study)
+	}
+	ref, err := d.Request(t.Context(), control.NewCase{
+		Studies: ids[:2], Priors: []string{ids[0], ids[2]}, To: []string{"Friend"}, Question: "?", Identified: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := d.CaseShow(t.Context(), control.CaseShowRequest{Case: ref.Case})
+	if err != nil || len(c.Studies) != 3 {
+		t.Fatal(c.Studies, err)
+	}
+	for _, s := range c.Studies {
+		if s.Prior != (s.Study == ids[2]) {
+			t.Errorf("study %s: prior %v", s.Study, s.Prior)
+		}
+	}
+}
+
+// TestBlockedGetsNothing: what is posted by itself, a receipt, does not go to a blocked member, nor
+// to one with a device that was revoked and not cut.
+func TestBlockedGetsNothing(t *testing.T) {
+	d := openDesk(t, t.TempDir())
+	o := newOther(t, "Other")
+	own := o.befriend(d)
+	lt, items := o.found(own)
+	d.Receive(o.peer(), nil, items)
+	id := lt.ID()
+	mine := func() int {
+		n := 0
+		for _, e := range d.threads[id].ledger.Entries() {
+			if d.personOf(e.Person) != nil {
+				n++
+			}
+		}
+		return n
+	}
+	_, err := d.ContactVerify(t.Context(), control.ContactVerifyRequest{Contact: "Other", Number: "00000"})
+	if err == nil {
+		t.Fatal("nonsense verifies")
+	}
+	d.postReceipts(map[ledger.ThreadID]bool{id: true})
+	if mine() > 0 {
+		t.Error("a blocked member got a receipt")
+	}
+	if _, err := d.CaseAccept(t.Context(), control.CaseRequest{Case: id.String()}); control.AsError(err).Code != control.Refused {
+		t.Errorf("accepted to a blocked member: %v", err)
+	}
+	d.profiles[o.id].Devices[o.device.ID()].Revoked = 2
+	if d.Known(o.peer().Devices) {
+		t.Error("a revoked device is known")
+	}
+	if shared, _ := d.Shared(o.peer()); len(shared) > 0 {
+		t.Error("a revoked device shares a case")
+	}
+	d.profiles[o.id].Devices[o.device.ID()].Revoked = 0
+	o.befriend(d)
+	d.postReceipts(map[ledger.ThreadID]bool{id: true})
+	if mine() == 0 {
+		t.Error("no receipt after a new invite")
+	}
+}
+
+// TestLostLeaves: a blob of which the disk lost what it had taken is wanted again.
+func TestLostLeaves(t *testing.T) {
+	d := openDesk(t, t.TempDir())
+	friend := newOther(t, "Friend")
+	own := friend.befriend(d)
+	elsewhere := openDesk(t, t.TempDir())
+	importAll(t, elsewhere, write(t, smallCT(3).Files))
+	m := onlyStudy(t, elsewhere).manifest
+	lt, items := friend.found(own)
+	items = append(items, friend.grant(lt, *m, d)...)
+	d.Receive(friend.peer(), nil, items)
+	all := d.plan.Len()
+	if all != 6 {
+		t.Fatalf("%d blobs are wanted", all)
+	}
+	ref := m.Series[0].Instances[0].Bulk.Ref
+	// The plan believes every leaf stored and has forgotten the blob; the disk has none.
+	d.plan.Stored(exchange.Want{Blob: ref.ID, Length: ref.SealedLen(), First: 0, N: blob.LeafCount(ref.SealedLen())})
+	if n := d.plan.Len(); n != all-1 {
+		t.Fatalf("%d blobs are wanted", n)
+	}
+	d.mu.Lock()
+	d.wantAgain(ref.ID)
+	d.mu.Unlock()
+	if have, total, wanted := d.plan.Progress(ref.ID); !wanted || have != 0 || total == 0 {
+		t.Errorf("lost leaves are not wanted again: %d of %d", have, total)
+	}
 }

@@ -50,7 +50,7 @@ type newCase struct {
 	p        *person
 	to       []identity.PersonID
 	holdings []*holding // studies, then priors
-	priors   int
+	priors   int        // how many of them; one that was named as a study too is a study
 	body     consult.RequestBody
 	warnings []string
 }
@@ -60,16 +60,21 @@ func (d *Desk) planRequest(ctx context.Context, req control.NewCase) (*newCase, 
 	if err != nil {
 		return nil, err
 	}
-	plan := &newCase{p: p, priors: len(req.Priors)}
+	plan := &newCase{p: p}
 	if len(req.Studies) == 0 || len(req.To) == 0 {
 		return nil, control.Errorf(control.Usage, "a request needs at least one study and one recipient")
 	}
 	if err := d.recipients(plan, req.To); err != nil {
 		return nil, err
 	}
-	if err := d.attach(plan, slices.Concat(req.Studies, req.Priors)); err != nil {
+	if err := d.attach(plan, req.Studies); err != nil {
 		return nil, err
 	}
+	studies := len(plan.holdings)
+	if err := d.attach(plan, req.Priors); err != nil {
+		return nil, err
+	}
+	plan.priors = len(plan.holdings) - studies
 	return plan, plan.question(req, d.setting("consent"))
 }
 
@@ -158,7 +163,7 @@ func (plan *newCase) question(req control.NewCase, setting string) error {
 		return control.Errorf(control.Usage, "consent is treatment, patient, emergency, law or other")
 	}
 	c := consult.Context{}
-	for _, h := range plan.holdings[len(plan.holdings)-plan.priorsKept():] {
+	for _, h := range plan.holdings[len(plan.holdings)-plan.priors:] {
 		c.Priors = append(c.Priors, h.key.lineage)
 	}
 	slices.SortFunc(c.Priors, func(a, b [16]byte) int { return bytes.Compare(a[:], b[:]) })
@@ -179,13 +184,15 @@ func (plan *newCase) question(req control.NewCase, setting string) error {
 	return nil
 }
 
-// priorsKept is how many of the holdings are priors: one that was named twice counts as a study.
-func (plan *newCase) priorsKept() int { return min(plan.priors, len(plan.holdings)-1) }
-
 // openCase posts a checked request. The lock is held.
 func (d *Desk) openCase(plan *newCase) (control.CaseRef, error) {
 	var none control.CaseRef
 	p, now := plan.p, d.nowMS()
+	for _, id := range plan.to { // sealing took a while: somebody may have been blocked meanwhile
+		if err := d.mayReceive(p, id); err != nil {
+			return none, err
+		}
+	}
 	for _, h := range plan.holdings {
 		if err := d.recordBefore(p, actionGrant, "study", h.key.lineage[:]); err != nil {
 			return none, err
