@@ -107,8 +107,9 @@ type consultation struct {
 	entries map[string]*process // acknowledged, by whom
 }
 
+// killed counts what was killed at work, not nodes that were idle.
 func (k *killer) killed() int {
-	n := 0
+	n := -k.hits["idle"]
 	for _, hits := range k.hits {
 		n += hits
 	}
