@@ -274,7 +274,11 @@ func (d *Desk) Store(_ exchange.Peer, w exchange.Want, data []byte, leaves [][32
 	if err := p.Write(w.First, data, leaves); err != nil {
 		return err
 	}
-	d.plan.Stored(w)
+	// A manifest says what to want next, a viewer waits for its image, and after the last blob
+	// nothing follows that could share its sync.
+	if whole := d.plan.Stored(w); whole && (w.Priority <= priorityManifest || d.plan.Len() == 0) {
+		d.blobs.Hurry()
+	}
 	return nil
 }
 

@@ -99,6 +99,10 @@ func (s *Store) Close() error { return s.sync.close() }
 // Flush makes every leaf that was written so far durable.
 func (s *Store) Flush() error { return s.sync.flush() }
 
+// Hurry starts the next group sync now, for somebody who waits for what was
+// written. It does not wait for it.
+func (s *Store) Hurry() { s.sync.wake() }
+
 func (s *Store) path(id blob.ID) string {
 	name := id.String()
 	return filepath.Join(s.dir, name[:2], name)

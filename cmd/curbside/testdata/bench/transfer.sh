@@ -112,7 +112,7 @@ tx_rsync() {
 	t=$(now)
 	rsync -rt -e "$SSHCMD" "$DATA/" "127.0.0.1:$W/out/" || exit 1
 	t=$(calc "$(now)-$t")
-	sleep .2
+	sleep .2 # as below
 	stop_sshd
 	result rsync "$t" "$(calc "$(ended)-$cpu")" "$W/out"
 }
@@ -130,6 +130,7 @@ tx_rsync_mux() {
 	t=$(calc "$(now)-$t")
 	$SSHCMD -S "$W/mux" -O exit 127.0.0.1 2>/dev/null
 	wait "$master" 2>/dev/null
+	sleep .2 # sshd gathers its children, so that their CPU counts
 	stop_sshd
 	result rsync_mux "$t" "$(calc "$(ended)-$cpu")" "$W/out"
 }
