@@ -3,9 +3,6 @@ package node_test
 import (
 	"testing"
 
-	"github.com/libp2p/go-libp2p/core/crypto"
-	"github.com/libp2p/go-libp2p/core/peer"
-
 	"github.com/curbside-p2p/curbside/node/control"
 	"github.com/curbside-p2p/curbside/node/peering"
 )
@@ -13,19 +10,15 @@ import (
 // somewhere is an address of a node that does not exist: it switches a bootstrap node's DHT on.
 func somewhere(t *testing.T) string {
 	t.Helper()
-	raw, err := peering.NewKey()
+	key, err := peering.NewKey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := crypto.UnmarshalPrivateKey(raw)
+	id, err := peering.PeerOf(key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, err := peer.IDFromPrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return "/ip4/127.0.0.1/tcp/9/p2p/" + id.String()
+	return "/ip4/127.0.0.1/tcp/9/p2p/" + peering.Text(id)
 }
 
 // TestMoved: a contact whose address has changed while nobody could be told is found by the private

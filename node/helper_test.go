@@ -64,10 +64,7 @@ func found(t *testing.T, name string) *clinic {
 // empty makes a home with nobody in it.
 func empty(t *testing.T, name string) *clinic {
 	t.Helper()
-	home, err := os.MkdirTemp("", "cb") // short: a socket's path has 100 bytes
-	if err != nil {
-		t.Fatal(err)
-	}
+	home := t.TempDir()
 	log := &logBuffer{}
 	p := &clinic{t: t, name: name, home: home, log: log, config: node.Config{
 		Home: home, Listen: []string{loopback}, NoDHT: true, NoMDNS: true, Version: "test", PassphraseKiB: 64 << 10,
@@ -79,7 +76,6 @@ func empty(t *testing.T, name string) *clinic {
 			b := log.bytes()
 			t.Logf("log of %s, end:\n%s", name, b[max(0, len(b)-4000):])
 		}
-		_ = os.RemoveAll(home)
 	})
 	p.open()
 	return p

@@ -158,7 +158,8 @@ func (x *thief) heard(at []identity.PeerAddrs) bool {
 	return !slices.ContainsFunc(at, func(a identity.PeerAddrs) bool { return !x.answered[a.PeerID] })
 }
 
-func (x *thief) Provers() []*identity.Device                           { return []*identity.Device{x.device} }
+func (x *thief) Provers() []*identity.Device { return []*identity.Device{x.device} }
+
 func (x *thief) Key(d identity.DeviceID) ([]byte, bool)                { k, ok := x.keys[d]; return k, ok }
 func (x *thief) Known([]identity.DeviceID) bool                        { return true }
 func (x *thief) Greet(exchange.Peer) [][]byte                          { return x.records }

@@ -2,6 +2,7 @@ package desk
 
 import (
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -59,9 +60,7 @@ func newOther(t *testing.T, name string) *other {
 
 func (o *other) learn(p *identity.Profile) {
 	o.profile[p.ID] = p
-	for dev, c := range p.Cards {
-		o.cards[dev] = c
-	}
+	maps.Copy(o.cards, p.Cards)
 }
 
 func (o *other) Card(d identity.DeviceID) *identity.Card { return o.cards[d] }
