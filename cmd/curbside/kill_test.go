@@ -156,10 +156,11 @@ func (k *killer) step() {
 	}
 }
 
-// moment lets a random part of the time pass that an act takes. It must not wait for anything that
+// moment lets a random part of the time pass that an act takes, or a little more: a node still works
+// on what it has acknowledged. It must not wait for anything that
 // happens: the moment is what is tried.
 func (k *killer) moment(name string) {
-	time.Sleep(time.Duration(k.r.Int64N(int64(k.took[name]) * 5 / 4)))
+	time.Sleep(time.Duration(k.r.Int64N(int64(k.took[name]) * 3 / 2)))
 }
 
 // alone kills a command that works on a home where no node runs, and its node before.
