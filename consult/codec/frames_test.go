@@ -148,8 +148,7 @@ func decode(t *testing.T, dir string, row map[string]string, d codec.FrameDesc, 
 	t.Helper()
 	name := row["file"] + "#" + row["frame"]
 	f, err := codec.Decode(d, raw)
-	var unsupported *codec.Unsupported
-	if errors.As(err, &unsupported) {
+	if _, ok := errors.AsType[*codec.Unsupported](err); ok {
 		c.unsupported++
 		if codec.Displayable(d.Syntax) {
 			t.Errorf("%s: %v, but the syntax is displayable", name, err)

@@ -22,7 +22,7 @@ func newHuffTable(counts, values []byte) (huffTable, bool) {
 	for length := 1; length <= 16; length++ {
 		n := int32(counts[length-1])
 		t.offset[length] = k - code
-		for i := int32(0); i < n; i++ {
+		for range n {
 			if code >= 1<<length {
 				return t, false // more codes than the length has
 			}

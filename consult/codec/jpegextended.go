@@ -68,11 +68,11 @@ func (f *extendedFrame) run(data []byte) error {
 			return damaged("JPEG marker")
 		}
 		marker := data[at+1]
-		switch {
-		case marker == 0xFF:
+		switch marker {
+		case 0xFF:
 			at++
 			continue
-		case marker == 0xD9:
+		case 0xD9:
 			return nil
 		}
 		if at+4 > len(data) {

@@ -48,11 +48,11 @@ func (f *losslessFrame) run(data []byte) error {
 			return damaged("JPEG marker")
 		}
 		marker := data[at+1]
-		switch {
-		case marker == 0xFF:
+		switch marker {
+		case 0xFF:
 			at++
 			continue
-		case marker == 0xD9: // EOI
+		case 0xD9: // EOI
 			return nil
 		}
 		if at+4 > len(data) {

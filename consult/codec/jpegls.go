@@ -56,11 +56,11 @@ func (f *lsFrame) run(data []byte) error {
 			return damaged("JPEG-LS marker")
 		}
 		marker := data[at+1]
-		switch {
-		case marker == 0xFF:
+		switch marker {
+		case 0xFF:
 			at++
 			continue
-		case marker == 0xD9:
+		case 0xD9:
 			return nil
 		}
 		if at+4 > len(data) {

@@ -261,7 +261,7 @@ func readFull(src io.ReaderAt, b []byte, off int64) error {
 	if n == len(b) {
 		return nil
 	}
-	if err == nil || err == io.EOF { //nolint:errorlint // ReaderAt returns io.EOF itself
+	if err == nil || err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
 	return fmt.Errorf("read packed bulk: %w", err)

@@ -18,7 +18,7 @@ func TestOrder(t *testing.T) {
 	for n := range *histories {
 		t.Run("", func(t *testing.T) {
 			t.Parallel()
-			r := rand.New(rand.NewPCG(uint64(n), 7)) //nolint:gosec // repeatable
+			r := rand.New(rand.NewPCG(uint64(n), 7))
 			w, _, _, _, _, _ := asked(t, false)
 			play := randomCase{w: w, r: r, known: map[ledger.Kind][]ledger.EntryID{}}
 			for range 30 {

@@ -48,7 +48,7 @@ func TestRules(t *testing.T) {
 func breach(t *testing.T, seed uint64, missing broken) string {
 	t.Helper()
 	w, _, _, _, _, _ := asked(t, true)
-	h := randomCase{w: w, r: rand.New(rand.NewPCG(seed, 11)), known: map[ledger.Kind][]ledger.EntryID{}} //nolint:gosec // repeatable
+	h := randomCase{w: w, r: rand.New(rand.NewPCG(seed, 11)), known: map[ledger.Kind][]ledger.EntryID{}}
 	m := &Memory{broken: missing}
 	for range 25 {
 		a := h.anybody()

@@ -73,13 +73,13 @@ func TestVectors(t *testing.T) {
 	var write func(string, []byte) error
 	if *update {
 		write = func(name string, text []byte) error {
-			return os.WriteFile(filepath.Join(dir, name), text, 0o644) //nolint:gosec // not secret
+			return os.WriteFile(filepath.Join(dir, name), text, 0o644)
 		}
 	}
 	vectest.Run(t, os.DirFS(dir), append(samples(), failures()...), write, judge)
 }
 
-func ptr[T any](v T) *T { return &v }
+//go:fix inline
 
 var (
 	id1, id2 = ledger.EntryID{1}, ledger.EntryID{2}
@@ -112,7 +112,7 @@ func full() map[ledger.Kind]body {
 		ledger.Assign:     &AssignBody{Persons: []identity.PersonID{p2, p1}},
 		ledger.Report: &ReportBody{
 			Type: ReportFinal, Round: 1, Document: wire.Raw{0xa0}, Blob: &ref, Supersedes: []ledger.EntryID{id1}, Attests: [][32]byte{{7}},
-			Images: []ImageCount{{Manifest: blob.ID{5}, Version: 1, Seen: 54, Expected: ptr(uint64(60))}, {Manifest: blob.ID{8}, Version: 2, Seen: 3}},
+			Images: []ImageCount{{Manifest: blob.ID{5}, Version: 1, Seen: 54, Expected: new(uint64(60))}, {Manifest: blob.ID{8}, Version: 2, Seen: 3}},
 		},
 		ledger.Addendum:     &AddendumBody{Report: id1, Type: AddendumCorrection, Text: "left, not right"},
 		ledger.Critical:     &CriticalBody{Of: id1, Category: 1, Text: "aneurysm", Who: []identity.PersonID{p1}, DueMS: 1_700_000_000_000},

@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/curbside-p2p/curbside/consult/study"
 )
@@ -76,7 +77,7 @@ func letters(v [3]float64, quadruped bool) string {
 	if quadruped { // PS3.3 C.7.6.1.1.1
 		names = [3][2]string{{"RT", "LE"}, {"V", "D"}, {"CD", "CR"}}
 	}
-	out := ""
+	var out strings.Builder
 	used := [3]bool{}
 	for range 3 {
 		best := -1
@@ -93,9 +94,9 @@ func letters(v [3]float64, quadruped bool) string {
 		if v[best] > 0 {
 			side = 1
 		}
-		out += names[best][side]
+		out.WriteString(names[best][side])
 	}
-	return out
+	return out.String()
 }
 
 var opposites = map[string]string{
@@ -108,15 +109,15 @@ func opposite(s string) string {
 	if o, ok := opposites[s]; ok {
 		return o
 	}
-	out := ""
+	var out strings.Builder
 	for _, r := range s {
 		o, ok := opposites[string(r)]
 		if !ok {
 			return ""
 		}
-		out += o
+		out.WriteString(o)
 	}
-	return out
+	return out.String()
 }
 
 // PatientPoint is where the point (x, y) of an image is in the patient, in mm.

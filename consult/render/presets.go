@@ -49,7 +49,7 @@ func Presets(px study.Pixel) []Preset {
 }
 
 func fits(parts, part string) bool {
-	for _, p := range strings.Fields(parts) {
+	for p := range strings.FieldsSeq(parts) {
 		if strings.Contains(part, p) {
 			return true
 		}

@@ -57,11 +57,19 @@ func TestLevel(t *testing.T) {
 		function         string
 		want             float64
 	}{
-		{0, 2048, 4096, "LINEAR", 0}, {4095, 2048, 4096, "LINEAR", 1}, {2047.5, 2048, 4096, "LINEAR", 0.5},
-		{0, 2048, 1, "LINEAR", 0}, {2047, 2048, 1, "LINEAR", 0}, {2048, 2048, 1, "LINEAR", 1},
-		{0, 0, 100, "LINEAR", 0.5 + 0.5/99}, {0.5, 127.5, 255, "LINEAR_EXACT", 0.5 - 127.0/255},
-		{-50, 0, 100, "LINEAR_EXACT", 0}, {0, 0, 100, "LINEAR_EXACT", 0.5}, {51, 0, 100, "LINEAR_EXACT", 1},
-		{0, 0, 100, "SIGMOID", 0.5}, {25, 0, 100, "SIGMOID", 1 / (1 + math.Exp(-1))},
+		{0, 2048, 4096, "LINEAR", 0},
+		{4095, 2048, 4096, "LINEAR", 1},
+		{2047.5, 2048, 4096, "LINEAR", 0.5},
+		{0, 2048, 1, "LINEAR", 0},
+		{2047, 2048, 1, "LINEAR", 0},
+		{2048, 2048, 1, "LINEAR", 1},
+		{0, 0, 100, "LINEAR", 0.5 + 0.5/99},
+		{0.5, 127.5, 255, "LINEAR_EXACT", 0.5 - 127.0/255},
+		{-50, 0, 100, "LINEAR_EXACT", 0},
+		{0, 0, 100, "LINEAR_EXACT", 0.5},
+		{51, 0, 100, "LINEAR_EXACT", 1},
+		{0, 0, 100, "SIGMOID", 0.5},
+		{25, 0, 100, "SIGMOID", 1 / (1 + math.Exp(-1))},
 	} {
 		if got := Level(c.x, study.Window{Centre: c.centre, Width: c.width}, c.function); math.Abs(got-c.want) > 1e-12 {
 			t.Errorf("%s(%v; %v/%v) = %v, want %v", c.function, c.x, c.centre, c.width, got, c.want)

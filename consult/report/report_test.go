@@ -8,13 +8,14 @@ import (
 	"github.com/curbside-p2p/curbside/protocol/wire"
 )
 
-func ptr(n uint64) *uint64 { return &n }
+//go:fix inline
+func ptr(n uint64) *uint64 { return new(n) }
 
 func sample() *Document {
 	return &Document{
 		Format: Format, Text: "No.\n\nUnchanged since 2024.", Status: Final, Case: [32]byte{1}, Round: 1, Question: "Is the nodule new?",
 		Name: "Ben", Author: [32]byte{2}, SignedMS: 1_700_000_000_000,
-		Images: []Image{{Manifest: [32]byte{3}, Version: 1, Label: "CT chest, 2026-01-31", Listed: 60, Seen: 60, Expected: ptr(60)}},
+		Images: []Image{{Manifest: [32]byte{3}, Version: 1, Label: "CT chest, 2026-01-31", Listed: 60, Seen: 60, Expected: new(uint64(60))}},
 	}
 }
 
@@ -30,7 +31,7 @@ func TestText(t *testing.T) {
 		{"part", func(d *Document, _ *Later) { d.Images[0].Seen = 54 }, []string{"54 of 60 images, INCOMPLETE"}, nil},
 		{"unknown number", func(d *Document, _ *Later) { d.Images[0].Expected = nil }, []string{"60 images; number of images unknown"}, nil},
 		{"part of unknown number", func(d *Document, _ *Later) { d.Images[0].Expected, d.Images[0].Seen = nil, 3 }, []string{"3 of 60 listed images, INCOMPLETE; number of images unknown"}, nil},
-		{"fewer expected than listed", func(d *Document, _ *Later) { d.Images[0].Expected, d.Images[0].Seen = ptr(50), 55 }, []string{"55 of 60 images, INCOMPLETE"}, nil},
+		{"fewer expected than listed", func(d *Document, _ *Later) { d.Images[0].Expected, d.Images[0].Seen = new(uint64(50)), 55 }, []string{"55 of 60 images, INCOMPLETE"}, nil},
 		{"none", func(d *Document, _ *Later) { d.Images = nil }, []string{"Images reviewed\n  none"}, nil},
 		{"prior", func(d *Document, _ *Later) { d.Images[0].Prior = 1 }, []string{"2026-01-31 (prior): 60"}, nil},
 		{"later", func(_ *Document, l *Later) {
@@ -58,8 +59,8 @@ func TestText(t *testing.T) {
 }
 
 func TestImagesLine(t *testing.T) {
-	a := Image{Listed: 60, Seen: 60, Expected: ptr(60)}
-	b := Image{Listed: 10, Seen: 4, Expected: ptr(10)}
+	a := Image{Listed: 60, Seen: 60, Expected: new(uint64(60))}
+	b := Image{Listed: 10, Seen: 4, Expected: new(uint64(10))}
 	c := Image{Listed: 5, Seen: 5}
 	for _, tt := range []struct {
 		images []Image

@@ -71,7 +71,7 @@ func TestVectors(t *testing.T) {
 	var write func(string, []byte) error
 	if *update {
 		write = func(name string, text []byte) error {
-			return os.WriteFile(filepath.Join(dir, name), text, 0o644) //nolint:gosec // not secret
+			return os.WriteFile(filepath.Join(dir, name), text, 0o644)
 		}
 	}
 	vectest.Run(t, os.DirFS(dir), vectors(), write, judge)

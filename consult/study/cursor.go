@@ -118,7 +118,7 @@ func (c *inflateCursor) pos() int64 { return c.at }
 
 func (c *inflateCursor) end() int64 {
 	if c.known < 0 {
-		if _, err := c.r.Peek(1); err == io.EOF { //nolint:errorlint // flate returns io.EOF itself
+		if _, err := c.r.Peek(1); err == io.EOF {
 			c.known = c.at
 		}
 	}
@@ -155,9 +155,9 @@ func inflateErr(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case err == io.EOF: //nolint:errorlint // flate and io return these themselves
+	case errors.Is(err, io.EOF):
 		return errEnd
-	case err == io.ErrUnexpectedEOF: //nolint:errorlint
+	case errors.Is(err, io.ErrUnexpectedEOF):
 		return errEnd
 	}
 	return errInflate

@@ -44,10 +44,14 @@ func identified() *Manifest {
 			Patient: &ManifestPatient{Name: "Phantom^Ada", ID: "P1", BirthDate: "19700101"},
 		},
 		Series: []ManifestSeries{
-			{UID: "1.2.3.1", Modality: "CT", Number: 1, Complete: Complete{Listed: 3, Expected: 3, Basis: BasisSource, State: StateComplete},
-				Instances: []ManifestInstance{row("1.2.3.1.1", 1), sliced, deflated}},
-			{UID: "1.2.3.2", Modality: "CT", Number: 2, Complete: Complete{Listed: 1, Basis: BasisNone, State: StateOpen},
-				Instances: []ManifestInstance{row("1.2.3.2.1", 4)}},
+			{
+				UID: "1.2.3.1", Modality: "CT", Number: 1, Complete: Complete{Listed: 3, Expected: 3, Basis: BasisSource, State: StateComplete},
+				Instances: []ManifestInstance{row("1.2.3.1.1", 1), sliced, deflated},
+			},
+			{
+				UID: "1.2.3.2", Modality: "CT", Number: 2, Complete: Complete{Listed: 1, Basis: BasisNone, State: StateOpen},
+				Instances: []ManifestInstance{row("1.2.3.2.1", 4)},
+			},
 		},
 		Complete: Complete{Listed: 4, ExpectedSeries: 2, Basis: BasisNone, State: StateOpen},
 	}
@@ -59,8 +63,10 @@ func pseudonymised() *Manifest {
 	return &Manifest{
 		Format: 1, Lineage: [16]byte{2}, Version: 1, Mode: ModePseudonymised, CreatedMS: 1_700_000_000_000,
 		Study: ManifestStudy{UID: "2.25.1", Date: "20200302", Pseudonym: "CB-7F3K", Age: "056Y", Sex: "F"},
-		Series: []ManifestSeries{{UID: "2.25.2", Modality: "CT", Complete: Complete{Listed: 1, Expected: 2, Basis: BasisPerson, State: StateClosedIncomplete},
-			Instances: []ManifestInstance{r}}},
+		Series: []ManifestSeries{{
+			UID: "2.25.2", Modality: "CT", Complete: Complete{Listed: 1, Expected: 2, Basis: BasisPerson, State: StateClosedIncomplete},
+			Instances: []ManifestInstance{r},
+		}},
 		Complete: Complete{Listed: 1, Expected: 2, Basis: BasisPerson, State: StateClosedIncomplete},
 		Deid:     &Deid{Profile: "basic", Options: []string{"113107"}, Pixels: 2, Dates: 2},
 	}
@@ -258,10 +264,14 @@ func TestExtend(t *testing.T) {
 	m := identified()
 	late := identified()
 	late.Series = []ManifestSeries{
-		{UID: "1.2.3.2", Modality: "CT", Complete: Complete{Listed: 2, Expected: 2, Basis: BasisSource, State: StateComplete},
-			Instances: []ManifestInstance{row("1.2.3.2.1", 4), row("1.2.3.2.2", 5)}},
-		{UID: "1.2.3.3", Modality: "SR", Complete: Complete{Listed: 1, Basis: BasisNone, State: StateOpen},
-			Instances: []ManifestInstance{row("1.2.3.3.1", 6)}},
+		{
+			UID: "1.2.3.2", Modality: "CT", Complete: Complete{Listed: 2, Expected: 2, Basis: BasisSource, State: StateComplete},
+			Instances: []ManifestInstance{row("1.2.3.2.1", 4), row("1.2.3.2.2", 5)},
+		},
+		{
+			UID: "1.2.3.3", Modality: "SR", Complete: Complete{Listed: 1, Basis: BasisNone, State: StateOpen},
+			Instances: []ManifestInstance{row("1.2.3.3.1", 6)},
+		},
 	}
 	id := blob.ID{5}
 	next, err := m.Extend(id, late)

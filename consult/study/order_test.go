@@ -6,13 +6,14 @@ import (
 	"testing"
 )
 
-func number(n int64) *int64 { return &n }
+//go:fix inline
+func number(n int64) *int64 { return new(n) }
 
 // axial makes slices whose numbers run against their positions.
 func axial(n int) []*Instance {
 	var out []*Instance
 	for i := range n {
-		in := &Instance{SOPUID: fmt.Sprintf("1.%d", i), Number: number(int64(n - i))}
+		in := &Instance{SOPUID: fmt.Sprintf("1.%d", i), Number: new(int64(n - i))}
 		in.Pixel.Orientation = &[6]float64{1, 0, 0, 0, 1, 0}
 		in.Pixel.Position = &[3]float64{0, 0, 2.5 * float64(i)}
 		out = append(out, in)
@@ -60,17 +61,17 @@ func TestSortPartsMixtures(t *testing.T) {
 	list := append(axial(4), axial(4)...)
 	for i := range 4 {
 		list[4+i].SOPUID += ".2"
-		list[4+i].TemporalPosition = number(2)
+		list[4+i].TemporalPosition = new(int64(2))
 	}
-	scout := &Instance{SOPUID: "1.99", Number: number(1)}
+	scout := &Instance{SOPUID: "1.99", Number: new(int64(1))}
 	if got := Sort(append(list, scout)); len(got) != 3 {
 		t.Errorf("%d stacks, want 3", len(got))
 	}
 }
 
 func TestCompareSeries(t *testing.T) {
-	a := &Instance{SeriesNumber: number(2)}
-	b := &Instance{SeriesNumber: number(10)}
+	a := &Instance{SeriesNumber: new(int64(2))}
+	b := &Instance{SeriesNumber: new(int64(10))}
 	c := &Instance{SeriesUID: "1"}
 	if CompareSeries(a, b) >= 0 || CompareSeries(b, c) >= 0 {
 		t.Error("series are not ordered by number, those without last")

@@ -33,12 +33,12 @@ func Clean(s string) string {
 	out.Grow(min(len(s), BytesMax))
 	lines, marks := 1, 0
 	for i, r := range s {
-		switch {
-		case r == utf8.RuneError:
+		switch r {
+		case utf8.RuneError:
 			r = unicode.ReplacementChar // invalid bytes, one each
-		case r == '\t':
+		case '\t':
 			r = ' '
-		case r == '\r':
+		case '\r':
 			if strings.HasPrefix(s[i:], "\r\n") {
 				continue
 			}

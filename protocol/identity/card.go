@@ -11,7 +11,7 @@ import (
 
 // PeerID is the libp2p identity of a node, its raw bytes in a string as libp2p
 // keeps it. CBOR writes it as a byte string.
-type PeerID string //nolint:recvcheck // marshals by value, unmarshals by pointer
+type PeerID string
 
 // MarshalCBOR writes a byte string.
 func (p PeerID) MarshalCBOR() ([]byte, error) { return wire.Marshal([]byte(p)) }
