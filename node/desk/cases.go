@@ -271,11 +271,22 @@ func (d *Desk) reportRow(p *person, r *consult.Report) control.Report {
 
 // CaseHistory streams every entry as verified, and the hash of the state last.
 func (d *Desk) CaseHistory(ctx context.Context, req control.CaseRequest, emit func(control.HistoryEvent) error) error {
-	d.mu.Lock()
-	p, t, err := d.actingIn(ctx, req.Case)
+	events, err := hold(d, func() ([]control.HistoryEvent, error) { return d.history(ctx, req.Case) })
 	if err != nil {
-		d.mu.Unlock()
 		return err
+	}
+	for _, e := range events {
+		if err := emit(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *Desk) history(ctx context.Context, said string) ([]control.HistoryEvent, error) {
+	p, t, err := d.actingIn(ctx, said)
+	if err != nil {
+		return nil, err
 	}
 	s := t.fold()
 	events := make([]control.HistoryEvent, 0, len(s.Posts)+1)
@@ -285,12 +296,5 @@ func (d *Desk) CaseHistory(ctx context.Context, req control.CaseRequest, emit fu
 	}
 	n, sum := len(s.Posts), s.Hash()
 	hash := hex.EncodeToString(sum[:])
-	events = append(events, control.HistoryEvent{StateHash: &hash, Entries: &n})
-	d.mu.Unlock()
-	for _, e := range events {
-		if err := emit(e); err != nil {
-			return err
-		}
-	}
-	return nil
+	return append(events, control.HistoryEvent{StateHash: &hash, Entries: &n}), nil
 }

@@ -243,6 +243,14 @@ const (
 	receiptAfter = 300 * time.Millisecond
 )
 
+// hold runs f under the desk's lock, which also a panic in f gives back: net/http survives a
+// handler's panic, and the node must not be deaf after it.
+func hold[T any](d *Desk, f func() (T, error)) (T, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return f()
+}
+
 func (d *Desk) nowMS() int64 { return d.now().UnixMilli() }
 
 // network returns the network, or says that no node is running.

@@ -189,30 +189,7 @@ feed:
 // StudyVerify reads every byte of one study, or all, and checks it.
 func (d *Desk) StudyVerify(ctx context.Context, req control.StudyVerifyRequest) (control.StudyVerified, error) {
 	out := control.StudyVerified{Damaged: []control.DamagedInstance{}}
-	type item struct {
-		row   study.ManifestInstance
-		study string
-	}
-	var items []item
-	d.mu.Lock()
-	p, err := d.acting(ctx)
-	if err == nil {
-		var hs []*holding
-		hs, err = d.chosen(p, req.Study)
-		for _, h := range hs {
-			for _, s := range h.manifest.Series {
-				for i := range s.Instances {
-					items = append(items, item{s.Instances[i], h.id()})
-				}
-			}
-			if h.row != nil {
-				for _, c := range h.row.Conflicts {
-					items = append(items, item{c, h.id()})
-				}
-			}
-		}
-	}
-	d.mu.Unlock()
+	items, err := hold(d, func() ([]heldInstance, error) { return d.heldInstances(ctx, req.Study) })
 	if err != nil {
 		return out, err
 	}
@@ -247,6 +224,38 @@ func (d *Desk) chosen(p *person, said string) ([]*holding, error) {
 	for _, h := range d.studies.held {
 		if d.visible(p, h) {
 			out = append(out, h)
+		}
+	}
+	return out, nil
+}
+
+// heldInstance is one instance with its study's id.
+type heldInstance struct {
+	row   study.ManifestInstance
+	study string
+}
+
+// heldInstances lists the instances of one study, or of all, with those kept apart.
+func (d *Desk) heldInstances(ctx context.Context, said string) ([]heldInstance, error) {
+	p, err := d.acting(ctx)
+	if err != nil {
+		return nil, err
+	}
+	hs, err := d.chosen(p, said)
+	if err != nil {
+		return nil, err
+	}
+	var out []heldInstance
+	for _, h := range hs {
+		for _, s := range h.manifest.Series {
+			for i := range s.Instances {
+				out = append(out, heldInstance{s.Instances[i], h.id()})
+			}
+		}
+		if h.row != nil {
+			for _, c := range h.row.Conflicts {
+				out = append(out, heldInstance{c, h.id()})
+			}
 		}
 	}
 	return out, nil

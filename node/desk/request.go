@@ -29,9 +29,7 @@ func (d *Desk) Request(ctx context.Context, req control.NewCase) (control.CaseRe
 		return none, control.Errorf(control.Refused, "this version cannot de-identify, so it sends nothing without being told to send identified data").
 			WithHint("repeat with --identified if the patient's identity may go to everyone in --to")
 	}
-	d.mu.Lock()
-	plan, err := d.planRequest(ctx, req)
-	d.mu.Unlock()
+	plan, err := hold(d, func() (*newCase, error) { return d.planRequest(ctx, req) })
 	if err != nil {
 		return none, err
 	}
