@@ -79,8 +79,6 @@ func TestVectors(t *testing.T) {
 	vectest.Run(t, os.DirFS(dir), append(samples(), failures()...), write, judge)
 }
 
-//go:fix inline
-
 var (
 	id1, id2 = ledger.EntryID{1}, ledger.EntryID{2}
 	p1, p2   = identity.PersonID{3}, identity.PersonID{4}

@@ -8,9 +8,6 @@ import (
 	"github.com/curbside-p2p/curbside/protocol/wire"
 )
 
-//go:fix inline
-func ptr(n uint64) *uint64 { return new(n) }
-
 func sample() *Document {
 	return &Document{
 		Format: Format, Text: "No.\n\nUnchanged since 2024.", Status: Final, Case: [32]byte{1}, Round: 1, Question: "Is the nodule new?",

@@ -6,9 +6,6 @@ import (
 	"testing"
 )
 
-//go:fix inline
-func number(n int64) *int64 { return new(n) }
-
 // axial makes slices whose numbers run against their positions.
 func axial(n int) []*Instance {
 	var out []*Instance
