@@ -254,7 +254,7 @@ func (d *Desk) CaseRemove(ctx context.Context, req control.CaseMemberRequest) (c
 func (d *Desk) findMember(p *person, t *thread, said string) (identity.PersonID, error) {
 	var found []identity.PersonID
 	for id, rank := range t.ledger.Members().Ranks {
-		if rank > ledger.RankNone && (idMatches(id.String(), said) || d.memberName(p, id) == said) {
+		if rank > ledger.RankNone && (idMatches(id.String(), said) || d.memberName(id) == said) {
 			found = append(found, id)
 		}
 	}

@@ -108,7 +108,7 @@ func (d *Desk) caseRow(p *person, t *thread) control.Case {
 		c.Flags = append(c.Flags, consult.FlagOverdue)
 	}
 	if r := s.Request; r != nil {
-		c.From, c.Question = d.memberName(p, r.Author), text.Clean(r.Question)
+		c.From, c.Question = d.memberName(r.Author), text.Clean(r.Question)
 		c.Created, c.Mine = time.UnixMilli(r.TimeMS).UTC(), r.Author == p.id
 	}
 	for _, m := range s.Members {
@@ -156,14 +156,13 @@ func (d *Desk) caseStudy(g consult.Grant) control.CaseStudy {
 	return row
 }
 
-func (d *Desk) memberName(p *person, id identity.PersonID) string {
+func (d *Desk) memberName(id identity.PersonID) string {
 	if o := d.personOf(id); o != nil {
 		return o.self.Name
 	}
 	if n := d.nameOf(id); n != "" {
 		return n
 	}
-	_ = p
 	return "unknown " + id.String()[:8]
 }
 
@@ -193,7 +192,7 @@ func (d *Desk) caseDetail(p *person, t *thread) control.CaseDetail {
 	for _, m := range s.Members {
 		trust := d.trustOf(p, m.Person)
 		out.Members = append(out.Members, control.Member{
-			Person: m.Person.String(), Name: d.memberName(p, m.Person), Role: m.Role, Primary: m.Primary,
+			Person: m.Person.String(), Name: d.memberName(m.Person), Role: m.Role, Primary: m.Primary,
 			Trust: trust, Verified: trust == trustVerified,
 			Delivered: s.DeliveredTo(m.Person) || s.SeenBy(m.Person), Seen: s.SeenBy(m.Person),
 		})
@@ -214,7 +213,7 @@ func (d *Desk) caseDetail(p *person, t *thread) control.CaseDetail {
 func (d *Desk) entryRow(p *person, s *consult.State, post *consult.Post, unseen map[ledger.EntryID]bool) control.Entry {
 	e := control.Entry{
 		Entry: post.Entry.String(), Kind: post.Kind.String(), Author: post.Author.String(),
-		AuthorName: d.memberName(p, post.Author), Time: time.UnixMilli(post.TimeMS).UTC(),
+		AuthorName: d.memberName(post.Author), Time: time.UnixMilli(post.TimeMS).UTC(),
 		Text: text.Clean(post.Text), InForce: post.InForce, Edited: post.Edited, Retracted: post.Retracted,
 		Unread: unseen[post.Entry], Mine: post.Author == p.id,
 	}
@@ -224,7 +223,7 @@ func (d *Desk) entryRow(p *person, s *consult.State, post *consult.Post, unseen 
 	if len(post.Persons) > 0 {
 		names := make([]string, 0, len(post.Persons))
 		for _, id := range post.Persons {
-			names = append(names, d.memberName(p, id))
+			names = append(names, d.memberName(id))
 		}
 		e.Text = strings.TrimSpace(e.Text + " " + strings.Join(names, ", "))
 	}
@@ -255,7 +254,7 @@ func (d *Desk) anchor(s *consult.State, a *consult.Anchor) *control.Anchor {
 
 func (d *Desk) reportRow(p *person, r *consult.Report) control.Report {
 	row := control.Report{
-		Report: r.Entry.String(), Status: r.Status, Author: r.Author.String(), AuthorName: d.memberName(p, r.Author),
+		Report: r.Entry.String(), Status: r.Status, Author: r.Author.String(), AuthorName: d.memberName(r.Author),
 		SignedAt: time.UnixMilli(r.TimeMS).UTC(), Text: text.Clean(r.Text), Valid: r.Valid,
 	}
 	if r.SupersededBy != nil {

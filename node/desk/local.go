@@ -338,7 +338,7 @@ func (d *Desk) Receive(peer exchange.Peer, id *ledger.ThreadID, items [][]byte) 
 	}
 	// Every item that opened has its place in the rows now, so all rows may be credited to the peer
 	// only as far as it sent them; the session compares by what it sent itself.
-	out.Rows = d.rowsOf(t, items, keep)
+	out.Rows = d.rowsOf(t, keep)
 	out.Need = t.ledger.Need()
 	if t.stranger {
 		t.ledger.Forget() // what waits costs memory, and a stranger gets none
@@ -346,8 +346,8 @@ func (d *Desk) Receive(peer exchange.Peer, id *ledger.ThreadID, items [][]byte) 
 	return out
 }
 
-// rowsOf gives the places of the items' entries, admitted now or before.
-func (d *Desk) rowsOf(t *thread, _ [][]byte, keep []ledger.Item) []ledger.Row {
+// rowsOf gives the places of entries that were just admitted.
+func (d *Desk) rowsOf(t *thread, keep []ledger.Item) []ledger.Row {
 	rows := make([]ledger.Row, 0, len(keep))
 	for _, it := range keep {
 		if e := t.ledger.Entry(it.Entry); e != nil {

@@ -41,7 +41,7 @@ type sharedRow struct {
 // loadStudies reads own studies from the vaults and granted ones from the cases.
 func (d *Desk) loadStudies() error {
 	for _, p := range d.persons {
-		err := p.vault.Each(tableStudy, func(key string, value []byte) error {
+		err := p.vault.Each(tableStudy, func(_ string, value []byte) error {
 			var row studyRow
 			if err := wire.UnmarshalLimit(value, &row, study.InstancesMax); err != nil {
 				return fmt.Errorf("read study row: %w", err)
@@ -56,7 +56,6 @@ func (d *Desk) loadStudies() error {
 				h.manifestID = row.Shared.Ref.ID
 			}
 			d.studies.put(h, m, d.blobs.Has)
-			_ = key
 			return nil
 		})
 		if err != nil {
