@@ -187,9 +187,7 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 var later = map[string]bool{
 	"attest": true, "render": true, "deid": true, "bundle": true, "gateway": true, "backup": true, "form": true,
 	"contact find": true, "audit export": true,
-	"case annotate": true, "case ask": true, "case withdraw": true, "case reopen": true, "case acknowledge": true, "case critical": true,
-	"case attempt": true, "case triage": true, "case outcome": true, "case quarantine": true, "case seal": true, "case reveal": true,
-	"case vote": true, "case export": true, "case archive": true,
+	"case annotate": true, "case seal": true, "case reveal": true, "case vote": true, "case export": true, "case archive": true,
 }
 
 // places checks positional arguments by their names in Use: "CASE", "[STUDY]", "PATH...".

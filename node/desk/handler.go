@@ -46,6 +46,7 @@ func (d *Desk) Register(mux *http.ServeMux) {
 	control.CaseInvite.Handle(mux, d.CaseInvite)
 	control.CaseRemove.Handle(mux, d.CaseRemove)
 	control.CaseClose.Handle(mux, d.CaseClose)
+	d.registerClinical(mux)
 
 	control.PeerList.Handle(mux, d.PeerList)
 	control.TransferList.Handle(mux, d.TransferList)

@@ -1,0 +1,95 @@
+package control
+
+import "time"
+
+// The clinical acts of a case (FIELD §4). Each posts an entry; fields are named after those of
+// its body.
+var (
+	// CaseAsk asks back; the case waits for an answer.
+	CaseAsk = Op[CaseAskRequest, EntryRef]("case/ask")
+	// CaseWithdraw takes the request back; CaseReopen opens a new round.
+	CaseWithdraw = Op[CaseTextRequest, EntryRef]("case/withdraw")
+	CaseReopen   = Op[CaseTextRequest, EntryRef]("case/reopen")
+	// CaseReading says that one has begun to read.
+	CaseReading = Op[CaseRequest, EntryRef]("case/reading")
+	// CaseAcknowledge takes note of the newest report, or of a critical finding.
+	CaseAcknowledge = Op[CaseAcknowledgeRequest, EntryRef]("case/acknowledge")
+	CaseCritical    = Op[CaseCriticalRequest, EntryRef]("case/critical")
+	CaseAttempt     = Op[CaseAttemptRequest, EntryRef]("case/attempt")
+	CaseTriage      = Op[CaseTriageRequest, EntryRef]("case/triage")
+	CaseOutcome     = Op[CaseOutcomeRequest, EntryRef]("case/outcome")
+	// CaseQuarantine says that a study is another patient's: nobody shows it any more.
+	CaseQuarantine = Op[CaseQuarantineRequest, EntryRef]("case/quarantine")
+	// CaseAssign says who is to answer, the primary first; an assignee hands over by it.
+	CaseAssign = Op[CaseAssignRequest, EntryRef]("case/assign")
+)
+
+// CaseAskRequest asks back: the owners, or those named.
+type CaseAskRequest struct {
+	Case string   `json:"case"`
+	To   []string `json:"to,omitempty"`
+	Text string   `json:"text"`
+}
+
+// CaseTextRequest is an act that may be explained: the text goes along as a message.
+type CaseTextRequest struct {
+	Case string `json:"case"`
+	Text string `json:"text,omitempty"`
+}
+
+// CaseAcknowledgeRequest takes note: of a critical finding where one is named, else of a report,
+// the newest unless one is named.
+type CaseAcknowledgeRequest struct {
+	Case     string `json:"case"`
+	Report   string `json:"report,omitempty"`
+	Action   string `json:"action,omitempty"`
+	Critical string `json:"critical,omitempty"`
+	ReadBack string `json:"read_back,omitempty"`
+}
+
+// CaseCriticalRequest reports a critical finding.
+type CaseCriticalRequest struct {
+	Case     string     `json:"case"`
+	Of       string     `json:"of,omitempty"` // a report or mark; one's own newest report if not said
+	Category int        `json:"category"`     // the tier, 1 to 3
+	Text     string     `json:"text"`
+	Who      []string   `json:"who,omitempty"` // who must acknowledge, then the alternates; the requester if not said
+	Due      *time.Time `json:"due,omitempty"`
+}
+
+// CaseAttemptRequest records an attempt to reach somebody about a critical finding.
+type CaseAttemptRequest struct {
+	Case     string `json:"case"`
+	Critical string `json:"critical,omitempty"` // the only open one if not said
+	Method   string `json:"method"`
+	Whom     string `json:"whom"`
+	Result   string `json:"result"`
+}
+
+// CaseTriageRequest sets the priority.
+type CaseTriageRequest struct {
+	Case     string `json:"case"`
+	Priority string `json:"priority"`
+	Reason   string `json:"reason"`
+}
+
+// CaseOutcomeRequest says what became of the patient.
+type CaseOutcomeRequest struct {
+	Case   string `json:"case"`
+	Result string `json:"result"`
+	Source string `json:"source"`         // pathology, surgery, follow-up, other
+	Date   string `json:"date,omitempty"` // YYYY-MM-DD
+}
+
+// CaseQuarantineRequest names a study of the case that is another patient's.
+type CaseQuarantineRequest struct {
+	Case  string `json:"case"`
+	Study string `json:"study,omitempty"` // the only one if not said
+	Text  string `json:"text"`
+}
+
+// CaseAssignRequest names members, the primary first.
+type CaseAssignRequest struct {
+	Case string   `json:"case"`
+	To   []string `json:"to"`
+}
