@@ -4,7 +4,7 @@
 //
 // Each use case is one [Op] or [Stream], a value that both ends share:
 //
-//	POST /v1/<path>   request JSON -> reply JSON             Op
+//	POST /v1/<path>   request JSON -> reply JSON             Op (pixels as bytes behind it: raw.go)
 //	POST /v1/<path>   request JSON -> JSON lines, then end   Stream
 //
 // A failure is an [Error] with a message that a person may read, a hint, and a code that decides
@@ -103,7 +103,9 @@ func Dial(socket string) *Client {
 			return d.DialContext(ctx, "unix", socket)
 		},
 		DisableCompression: true,
-		IdleConnTimeout:    time.Minute,
+		// A viewer that looks ahead keeps several frames on their way.
+		MaxIdleConnsPerHost: 8,
+		IdleConnTimeout:     time.Minute,
 	}
 	return &Client{http: &http.Client{Transport: t}}
 }
@@ -163,6 +165,12 @@ func (o Op[Req, Res]) Call(ctx context.Context, c *Client, req Req) (Res, error)
 		return res, err
 	}
 	defer resp.Body.Close()
+	if c, ok := any(&res).(carrier); ok {
+		if err := readRaw(resp, c); err != nil {
+			return res, fmt.Errorf("%s: %w", string(o), err)
+		}
+		return res, nil
+	}
 	if err := json.NewDecoder(resp.Body).Decode(&res); err != nil {
 		return res, fmt.Errorf("read reply to %s: %w", string(o), err)
 	}
@@ -180,6 +188,10 @@ func (o Op[Req, Res]) Handle(mux *http.ServeMux, fn func(context.Context, Req) (
 		res, err := fn(ctx, req)
 		if err != nil {
 			writeError(w, err)
+			return
+		}
+		if c, ok := any(&res).(carrier); ok {
+			writeRaw(w, c)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
