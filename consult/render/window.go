@@ -22,6 +22,11 @@ type Options struct {
 	Choice int           // which window of the file, from 0
 	Auto   bool          // ignore the file's windows
 	Invert bool          // on top of what the photometric interpretation asks
+	// State is a presentation state to apply; Window and Invert stand above it.
+	State *Presentation
+	// HideOverlays leaves overlay planes out, LiftShutter shows what a shutter hides.
+	HideOverlays bool
+	LiftShutter  bool
 }
 
 // Used is the window that a drawing uses.

@@ -61,7 +61,7 @@ func (in *Instance) readGroups(o *Outline, elements []*dicom.Element) {
 	var all FramePixel
 	if len(shared) > 0 {
 		all.read(shared[0])
-		merge(p, all)
+		p.take(&all)
 	}
 	if len(perFrame) == 0 {
 		return
@@ -74,25 +74,22 @@ func (in *Instance) readGroups(o *Outline, elements []*dicom.Element) {
 	for i, item := range perFrame {
 		p.PerFrame[i].read(item)
 	}
-	merge(p, p.PerFrame[0]) // so that a single image's facts are those of its first frame
+	p.first(&p.PerFrame[0])
 }
 
-// merge sets what the top level lacks.
-func merge(p *Pixel, f FramePixel) {
-	if f.Slope != nil && f.Intercept != nil {
-		p.Slope, p.Intercept = *f.Slope, *f.Intercept
-	}
-	if len(p.Windows) == 0 {
-		p.Windows = f.Windows
-	}
-	if p.PixelSpacing == nil {
-		p.PixelSpacing = f.PixelSpacing
+// first gives a whole instance the geometry of its first frame, where it has none.
+func (p *Pixel) first(f *FramePixel) {
+	if p.PixelSpacing == nil && f.PixelSpacing != nil {
+		p.PixelSpacing, p.Measured = f.PixelSpacing, true
 	}
 	if p.Orientation == nil {
 		p.Orientation = f.Orientation
 	}
 	if p.Position == nil {
 		p.Position = f.Position
+	}
+	if p.Laterality == "" {
+		p.Laterality = f.Laterality
 	}
 }
 

@@ -31,93 +31,50 @@ type Pixel struct {
 	ModalityLUT *LUT     `json:"modality_lut,omitempty"`
 	VOILUTs     []LUT    `json:"voi_luts,omitempty"`
 	Shape       string   `json:"shape,omitempty"` // Presentation LUT Shape
+	PresentLUT  *LUT     `json:"presentation_lut,omitempty"`
 	Palette     *Palette `json:"palette,omitempty"`
-	Padding     *Padding `json:"padding,omitempty"`
+	// Supplemental: Palette colours only the cells above the grey range (PS3.3
+	// C.7.6.19); its tables begin there.
+	Supplemental bool        `json:"supplemental,omitempty"`
+	Padding      *Padding    `json:"padding,omitempty"`
+	FloatPadding *[2]float64 `json:"float_padding,omitempty"`
+	BadWindow    bool        `json:"bad_window,omitempty"` // a window of the file is no window and was left out
+	ICC          bool        `json:"icc,omitempty"`        // has a colour profile, which is not applied
+
+	Overlays   []Overlay   `json:"overlays,omitempty"`
+	Shutter    *Shutter    `json:"shutter,omitempty"`
+	Regions    []Region    `json:"regions,omitempty"`
+	RealWorld  []RealWorld `json:"real_world,omitempty"`
+	PET        *PET        `json:"pet,omitempty"`
+	FrameOfRef string      `json:"frame_of_reference,omitempty"`
 
 	PixelSpacing   *[2]float64 `json:"pixel_spacing,omitempty"` // row spacing (Δy), column spacing (Δx), mm
 	ImagerSpacing  *[2]float64 `json:"imager_spacing,omitempty"`
 	NominalSpacing *[2]float64 `json:"nominal_spacing,omitempty"`
+	Measured       bool        `json:"measured,omitempty"`    // PixelSpacing is of a Pixel Measures group
 	Calibration    string      `json:"calibration,omitempty"` // Pixel Spacing Calibration Type
+	CalibratedBy   string      `json:"calibrated_by,omitempty"`
 	Magnification  float64     `json:"magnification,omitempty"`
-	AspectRatio    *[2]float64 `json:"aspect_ratio,omitempty"` // vertical, horizontal
+	SourceDetector float64     `json:"source_detector,omitempty"` // mm
+	SourcePatient  float64     `json:"source_patient,omitempty"`  // mm
+	AspectRatio    *[2]float64 `json:"aspect_ratio,omitempty"`    // vertical, horizontal
 	SliceThickness float64     `json:"slice_thickness,omitempty"`
 
 	Orientation        *[6]float64 `json:"orientation,omitempty"` // row and column cosines, unit and orthogonal
 	Position           *[3]float64 `json:"position,omitempty"`    // centre of the first pixel
 	PatientOrientation [2]string   `json:"patient_orientation"`
 	Quadruped          bool        `json:"quadruped,omitempty"`
+	Animal             bool        `json:"animal,omitempty"` // and the type of orientation is not said: no letters of bipeds
+	Laterality         string      `json:"laterality,omitempty"`
 
 	Lossy       bool   `json:"lossy,omitempty"`
 	LossyRatio  string `json:"lossy_ratio,omitempty"`
 	LossyMethod string `json:"lossy_method,omitempty"`
+	LossyByCode bool   `json:"lossy_by_code,omitempty"` // the transfer syntax itself is lossy
 	BurnedIn    string `json:"burned_in,omitempty"`
 
 	// PerFrame overrides the above frame by frame (enhanced multi-frame objects).
 	PerFrame []FramePixel `json:"per_frame,omitempty"`
-}
-
-// Window is one VOI window of the file.
-type Window struct {
-	Centre      float64 `json:"centre"`
-	Width       float64 `json:"width"`
-	Explanation string  `json:"explanation,omitempty"`
-}
-
-// LUT is a lookup table; values below First take the first entry, above the last.
-type LUT struct {
-	First       int      `json:"first"`
-	Bits        int      `json:"bits"`
-	Data        []uint16 `json:"data"`
-	Explanation string   `json:"explanation,omitempty"`
-}
-
-// Palette holds the three tables of PALETTE COLOR.
-type Palette struct {
-	Red   LUT `json:"red"`
-	Green LUT `json:"green"`
-	Blue  LUT `json:"blue"`
-}
-
-// Padding is a range of stored values that are background.
-type Padding struct {
-	Low  int `json:"low"`
-	High int `json:"high"`
-}
-
-// FramePixel is what one frame has of its own; nil and empty fields fall back.
-type FramePixel struct {
-	Slope        *float64    `json:"slope,omitempty"`
-	Intercept    *float64    `json:"intercept,omitempty"`
-	Windows      []Window    `json:"windows,omitempty"`
-	PixelSpacing *[2]float64 `json:"pixel_spacing,omitempty"`
-	Orientation  *[6]float64 `json:"orientation,omitempty"`
-	Position     *[3]float64 `json:"position,omitempty"`
-}
-
-// Frame is Pixel as it holds for frame k, counted from 0.
-func (p *Pixel) Frame(k int) Pixel {
-	out := *p
-	out.PerFrame = nil
-	if k < 0 || k >= len(p.PerFrame) {
-		return out
-	}
-	f := p.PerFrame[k]
-	if f.Slope != nil && f.Intercept != nil {
-		out.Slope, out.Intercept = *f.Slope, *f.Intercept
-	}
-	if len(f.Windows) > 0 {
-		out.Windows = f.Windows
-	}
-	if f.PixelSpacing != nil {
-		out.PixelSpacing = f.PixelSpacing
-	}
-	if f.Orientation != nil {
-		out.Orientation = f.Orientation
-	}
-	if f.Position != nil {
-		out.Position = f.Position
-	}
-	return out
 }
 
 func (p *Pixel) subsampled() bool { return p.Photometric == "YBR_FULL_422" && p.Samples == 3 }
