@@ -143,7 +143,10 @@ func (n *Node) run(ctx context.Context, network *peering.Node, socket net.Listen
 	}
 	g.Go(func() error {
 		return network.Run(ctx, func() {
-			n.desk.Attach(network)
+			if err := n.desk.Attach(network); err != nil {
+				g.Go(func() error { return err })
+				return
+			}
 			g.Go(func() error { return n.desk.Run(ctx) })
 			g.Go(func() error {
 				if err := server.Serve(socket); !errors.Is(err, http.ErrServerClosed) {
@@ -156,7 +159,7 @@ func (n *Node) run(ctx context.Context, network *peering.Node, socket net.Listen
 	})
 	g.Go(func() error {
 		<-ctx.Done()
-		n.desk.Attach(nil)
+		_ = n.desk.Attach(nil) // cannot fail
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 		defer cancel()
 		err := server.Shutdown(last)

@@ -44,6 +44,8 @@ type contactRow struct {
 	How        string `cbor:"2,keyasint,omitempty"` // how it was verified
 	SinceMS    int64  `cbor:"3,keyasint,omitempty"`
 	BlockedWhy string `cbor:"4,keyasint,omitempty"`
+	// Peers are where the invite said they are: their card may have been signed before they had an address.
+	Peers []identity.PeerAddrs `cbor:"5,keyasint,omitempty"`
 }
 
 // loadContacts reads the profiles of a person's contacts and of the members of their cases.

@@ -182,17 +182,21 @@ func (d *Desk) Close() error {
 }
 
 // Attach gives the desk the network, once it listens; nil takes it away.
-func (d *Desk) Attach(n Network) {
+//
+// Cards name the addresses from the first moment on, or an invite used right after would make
+// contacts of two who cannot find each other.
+func (d *Desk) Attach(n Network) error {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.net = n
-	d.mu.Unlock()
+	if n == nil {
+		return nil
+	}
+	return d.refreshCards()
 }
 
 // Run does what must be done in time while the node serves: receipts, pending invites, cards.
 func (d *Desk) Run(ctx context.Context) error {
-	if err := d.refreshCards(); err != nil {
-		return err
-	}
 	tick := time.NewTicker(pendingEvery)
 	defer tick.Stop()
 	var pending sync.WaitGroup
@@ -215,7 +219,7 @@ func (d *Desk) Run(ctx context.Context) error {
 			clear(due)
 			quiet = nil
 		case <-tick.C:
-			if err := d.refreshCards(); err != nil {
+			if _, err := hold(d, func() (struct{}, error) { return struct{}{}, d.refreshCards() }); err != nil {
 				d.log.WarnContext(ctx, "own card not refreshed", slog.Any("error", err))
 			}
 			d.forgetWaiting()

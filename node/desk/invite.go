@@ -154,20 +154,24 @@ func (d *Desk) join(join []byte, persons []*person) ([]byte, identity.PersonID, 
 			return nil, none, err
 		}
 		row.Joined, row.Accept = id, accept
-		err = d.befriend(p, prof, vault.Row{Table: tableInvite, Key: string(tag[:]), Value: wire.MustMarshal(row)})
+		err = d.befriend(p, prof, nil, vault.Row{Table: tableInvite, Key: string(tag[:]), Value: wire.MustMarshal(row)})
 		return accept, prof.ID, err
 	}
 	return nil, none, errNoInvite
 }
 
 // befriend makes a contact of a profile whose invite was used, in one durable step with rows.
-func (d *Desk) befriend(p *person, prof *identity.Profile, rows ...vault.Row) error {
+// Peers is where the invite said that they are.
+func (d *Desk) befriend(p *person, prof *identity.Profile, peers []identity.PeerAddrs, rows ...vault.Row) error {
 	d.adopt(prof)
 	key := string(prof.ID[:])
 	row, known := d.contact(p, prof.ID)
 	if !known || row.Trust == trustBlocked || row.Trust == trustUnverified {
 		// An invite authenticates both ways, so it also ends a block (FORMATS §2.1, key change).
 		row = contactRow{Trust: trustInvited, SinceMS: d.nowMS()}
+	}
+	if peers != nil {
+		row.Peers = peers
 	}
 	rows = append(rows,
 		vault.Row{Table: tableContact, Key: key, Value: wire.MustMarshal(row)},
@@ -204,7 +208,7 @@ func (d *Desk) ContactAdd(ctx context.Context, req control.ContactAddRequest) (c
 	}
 	if row, ok := d.contact(p, inv.Person); ok && row.Trust != trustBlocked {
 		defer d.mu.Unlock()
-		return d.contactRowOf(p, inv.Person), nil
+		return d.contactRowOf(p, inv.Person), d.moved(p, inv, row)
 	}
 	if err := inv.Check(d.nowMS()); err != nil {
 		d.mu.Unlock()
@@ -230,6 +234,19 @@ func (d *Desk) ContactAdd(ctx context.Context, req control.ContactAddRequest) (c
 		req.Timeout = joinTimeout
 	}
 	return d.joinNow(ctx, net, p, inv, pending.Join, req.Timeout)
+}
+
+// moved takes the newer addresses of somebody who is a contact already.
+func (d *Desk) moved(p *person, inv identity.Invite, row contactRow) error {
+	if len(inv.Peers) == 0 || inv.Check(d.nowMS()) != nil {
+		return nil
+	}
+	row.Peers = inv.Peers
+	if err := d.setContact(p, inv.Person, row); err != nil {
+		return err
+	}
+	d.tell(func(n Network) { n.Renew() })
+	return nil
 }
 
 func (d *Desk) joinNow(ctx context.Context, net Network, p *person, inv identity.Invite, join []byte, timeout time.Duration) (control.Contact, error) {
@@ -264,7 +281,7 @@ func (d *Desk) accepted(p *person, inv identity.Invite, join, accept []byte) (co
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.befriend(p, prof); err != nil {
+	if err := d.befriend(p, prof, inv.Peers); err != nil {
 		return control.Contact{}, err
 	}
 	d.record(p, actionVerify, "invite", prof.ID[:])
@@ -383,10 +400,8 @@ func (d *Desk) retryPending(ctx context.Context) {
 	}
 }
 
-// refreshCards signs new cards where addresses, name or KEM key changed.
+// refreshCards signs new cards where addresses, name or KEM key changed. Call with mu.
 func (d *Desk) refreshCards() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	changed := false
 	for _, p := range d.persons {
 		if err := d.rotateKEM(p); err != nil {

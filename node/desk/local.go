@@ -442,7 +442,8 @@ func (d *Desk) adoptMembers(t *thread) {
 	}
 }
 
-// Targets are the peers wanted: contacts and fellow members, with the addresses of their cards.
+// Targets are the peers wanted: contacts and fellow members, with the addresses of their cards
+// and of the invites by which they came.
 func (d *Desk) Targets() []identity.PeerAddrs {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -455,6 +456,10 @@ func (d *Desk) Targets() []identity.PeerAddrs {
 			if cert := prof.Devices[dev]; cert != nil && cert.Revoked == 0 {
 				out = append(out, c.Addrs...)
 			}
+		}
+		for _, p := range d.persons {
+			row, _ := d.contact(p, id)
+			out = append(out, row.Peers...)
 		}
 	}
 	return out

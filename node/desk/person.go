@@ -197,6 +197,9 @@ func (d *Desk) PersonAdd(_ context.Context, req control.PersonAddRequest) (contr
 			return none, err
 		}
 	}
+	if err := d.refreshCards(); err != nil { // where the node serves, the card says so
+		return none, err
+	}
 	d.tell(func(n Network) { n.Restart() })
 	d.record(p, actionKey, "person", p.id[:])
 	return control.PersonAdded{Person: d.personRow(p), Words: root.Words()}, nil
