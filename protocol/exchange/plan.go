@@ -17,7 +17,7 @@ import (
 // truth (NETWORK §9, resume). It is safe for concurrent use.
 type Plan struct {
 	mu    sync.Mutex // guards all below
-	items map[blob.ID]*planned
+	items map[blob.ID][]*planned // one for each length that was said; nearly always one
 	order [priorities][]*planned // reading order within a priority
 	gone  [priorities]int        // items in order that are done
 	seq   uint64
@@ -64,10 +64,12 @@ const (
 )
 
 // NewPlan makes an empty plan.
-func NewPlan() *Plan { return &Plan{items: map[blob.ID]*planned{}} }
+func NewPlan() *Plan { return &Plan{items: map[blob.ID][]*planned{}} }
 
 // Add wants a blob. One that is wanted already keeps the more urgent priority and
-// may be asked of the members of both threads. It reports whether anything is
+// may be asked of the members of both threads. A length is only what a manifest says
+// until a range verifies: goals with other lengths of one blob stand side by side, so
+// that a false one keeps nobody from the true one. It reports whether anything is
 // missing of it.
 func (p *Plan) Add(g Goal) bool {
 	n := blob.LeafCount(g.Length)
@@ -76,7 +78,7 @@ func (p *Plan) Add(g Goal) bool {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if it, ok := p.items[g.Blob]; ok {
+	if it := p.find(g.Blob, g.Length); it != nil {
 		if !slices.Contains(it.threads, g.Thread) {
 			it.threads = append(it.threads, g.Thread)
 		}
@@ -95,9 +97,19 @@ func (p *Plan) Add(g Goal) bool {
 	if it.open == 0 {
 		return false
 	}
-	p.items[g.Blob] = it
+	p.items[g.Blob] = append(p.items[g.Blob], it)
 	p.insert(it)
 	return true
+}
+
+// find gives the goal of a blob with a length, nil if there is none.
+func (p *Plan) find(id blob.ID, length uint64) *planned {
+	for _, it := range p.items[id] {
+		if it.Length == length {
+			return it
+		}
+	}
+	return nil
 }
 
 func (p *Plan) insert(it *planned) {
@@ -116,8 +128,10 @@ func compare(a, b *planned) int {
 func (p *Plan) Raise(id blob.ID, priority int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if it, ok := p.items[id]; ok && priority >= 0 {
-		p.raise(it, priority)
+	for _, it := range slices.Clone(p.items[id]) {
+		if priority >= 0 {
+			p.raise(it, priority)
+		}
 	}
 }
 
@@ -129,7 +143,7 @@ func (p *Plan) raise(it *planned, priority int) {
 	it.gone = true
 	p.gone[it.Priority]++
 	moved.Priority = priority
-	p.items[it.Blob] = &moved
+	p.items[it.Blob][slices.Index(p.items[it.Blob], it)] = &moved
 	p.insert(&moved)
 }
 
@@ -141,13 +155,11 @@ func (p *Plan) Remove(id blob.ID) {
 }
 
 func (p *Plan) remove(id blob.ID) {
-	it, ok := p.items[id]
-	if !ok {
-		return
+	for _, it := range p.items[id] {
+		it.gone = true
+		p.gone[it.Priority]++
 	}
 	delete(p.items, id)
-	it.gone = true
-	p.gone[it.Priority]++
 }
 
 // Wants is Local.Wants: what to ask of a peer that may be asked for the blobs of
@@ -273,8 +285,8 @@ func (it *planned) take(leaves int) (Want, bool) {
 func (p *Plan) Stored(w Want) (whole bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	it, ok := p.items[w.Blob]
-	if !ok || it.Length != w.Length {
+	it := p.find(w.Blob, w.Length)
+	if it == nil {
 		return false
 	}
 	it.asks = slices.DeleteFunc(it.asks, func(a asked) bool { return a.first >= w.First && a.first+a.n <= w.First+w.N })
@@ -297,8 +309,8 @@ func (p *Plan) Dropped(peer Peer, wants []Want, why Reason) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, w := range wants {
-		it, ok := p.items[w.Blob]
-		if !ok || it.Length != w.Length {
+		it := p.find(w.Blob, w.Length)
+		if it == nil {
 			continue
 		}
 		it.asks = slices.DeleteFunc(it.asks, func(a asked) bool { return a.peer == peer.ID && a.first == w.First && a.n == w.N })
@@ -322,22 +334,26 @@ func (p *Plan) Dropped(peer Peer, wants []Want, why Reason) {
 func (p *Plan) Again(peer identity.PeerID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, it := range p.items {
-		if r := it.absent[peer]; r == Absent || r == NotAllowed {
-			delete(it.absent, peer)
+	for _, its := range p.items {
+		for _, it := range its {
+			if r := it.absent[peer]; r == Absent || r == NotAllowed {
+				delete(it.absent, peer)
+			}
 		}
 	}
 }
 
-// Progress says how many leaves of a wanted blob are stored.
+// Progress says how many leaves of a wanted blob are stored; of several lengths, of the one that is furthest.
 func (p *Plan) Progress(id blob.ID) (have, total int, wanted bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	it, ok := p.items[id]
-	if !ok {
-		return 0, 0, false
+	for _, it := range p.items[id] {
+		if n := len(it.state) - it.open; !wanted || n > have {
+			have, total = n, len(it.state)
+		}
+		wanted = true
 	}
-	return len(it.state) - it.open, len(it.state), true
+	return have, total, wanted
 }
 
 // Len is the number of blobs wanted.

@@ -154,3 +154,33 @@ func TestStalledSource(t *testing.T) {
 		lb.close()
 	})
 }
+
+// TestFalseLength: a member that names a blob with a false length first keeps nobody from fetching
+// it by the true one, which ends both.
+func TestFalseLength(t *testing.T) {
+	p := exchange.NewPlan()
+	id := blob.ID{7}
+	untrue, length := blob.SealedLen(10*65_536), blob.SealedLen(10)
+	p.Add(exchange.Goal{Blob: id, Length: untrue, Priority: 1})
+	p.Add(exchange.Goal{Blob: id, Length: length, Priority: 1})
+	ask := exchange.Ask{Priority: 4, Count: 100, Bytes: 1 << 30, Leaves: 16}
+	wants := p.Wants(exchange.Peer{ID: peerA}, anyThread, ask)
+	var sound []exchange.Want
+	for _, w := range wants {
+		if w.Length == untrue {
+			p.Dropped(exchange.Peer{ID: peerA}, []exchange.Want{w}, exchange.Absent)
+		} else {
+			sound = append(sound, w)
+		}
+	}
+	p.Raise(id, 0)
+	if len(sound) != 1 || len(sound) == len(wants) {
+		t.Fatalf("wants %+v", wants)
+	}
+	if !p.Stored(sound[0]) || p.Len() != 0 {
+		t.Errorf("the true blob came, %d are wanted", p.Len())
+	}
+	if w := p.Wants(exchange.Peer{ID: peerB}, anyThread, ask); len(w) != 0 {
+		t.Errorf("still asks for %+v", w)
+	}
+}
