@@ -31,6 +31,8 @@ const (
 	GeometryMax = 48 << 10
 	// PointsMax bounds the points of a geometry.
 	PointsMax = 4096
+	// ToolMax bounds the name of a tool.
+	ToolMax = 64
 	// RoundMax bounds rounds: beyond any case, and far from overflow.
 	RoundMax = 1 << 32
 	// ArchivedMax bounds the objects that one archived entry lists.

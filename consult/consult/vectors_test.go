@@ -151,6 +151,10 @@ func samples() []vectest.Vector {
 	mark := full()[ledger.Mark].(*MarkBody)
 	return append(out, vector("context", "context", "ok", "every field", raw),
 		vector("geometry", "geometry", "ok", "a distance", mark.Geometry),
+		vector("geometry-tool", "geometry", "ok", "an angle that is drawn for a named construct", wire.MustMarshal(Geometry{
+			Shape: ShapeCobb, Points: []GeometryPoint{{X: 1}, {X: 2}, {X: 3}, {X: 4}}, Tool: "hallux-valgus",
+		})),
+		vector("geometry-key", "geometry", "ok", "a key image", wire.MustMarshal(Geometry{Shape: ShapeKey, Points: []GeometryPoint{{X: 500, Y: 500}}})),
 		vector("values", "values", "ok", "one value", mark.Values))
 }
 
@@ -247,11 +251,14 @@ func partFailures() []vectest.Vector {
 		context("priors", "many", "priors not sorted", func(b *contextBody) { b.Priors[0], b.Priors[1] = b.Priors[1], b.Priors[0] }),
 		context("form", "many", "fields not sorted", func(b *contextBody) { b.Form[0], b.Form[1] = b.Form[1], b.Form[0] }),
 		context("form-name", "text", "field without a name", func(b *contextBody) { b.Form[0].Name = "" }),
-		geometry("shape", "field", "shape 12", Geometry{Shape: 12, Points: []GeometryPoint{point}}),
+		geometry("shape", "field", "shape 13", Geometry{Shape: 13, Points: []GeometryPoint{point}}),
 		geometry("few", "many", "a distance of one point", Geometry{Shape: ShapeDistance, Points: []GeometryPoint{point}}),
 		geometry("more", "many", "a point of two", Geometry{Shape: ShapePoint, Points: []GeometryPoint{point, point}}),
 		geometry("far", "field", "a point beyond any image", Geometry{Shape: ShapePoint, Points: []GeometryPoint{{X: 1 << 41}}}),
 		geometry("far-back", "field", "the lowest number there is", Geometry{Shape: ShapePoint, Points: []GeometryPoint{{Y: -1 << 63}}}),
+		geometry("tool-long", "text", "a tool of 65 letters", Geometry{Shape: ShapePoint, Points: []GeometryPoint{point}, Tool: strings.Repeat("x", ToolMax+1)}),
+		geometry("tool-upper", "text", "a tool with a capital and a space", Geometry{Shape: ShapePoint, Points: []GeometryPoint{point}, Tool: "Hallux valgus"}),
+		vector("geometry-tool-empty", "geometry", "canonical", "an empty tool", []byte{0xa3, 1, 1, 2, 0x81, 0x82, 1, 1, 3, 0x60}),
 		vector("values-empty", "values", "many", "no value", []byte{0x80}),
 		vector("values-name", "values", "text", "a value without a name", wire.MustMarshal([]Value{{Unit: "mm"}})),
 	}
