@@ -38,6 +38,9 @@ func captured(e Element) bool {
 	if e.Tag == tagExtOffsets || e.Tag == tagExtLengths {
 		return e.Length <= 8*FramesMax
 	}
+	if overlayGroup(e.Tag.Group()) {
+		return e.Length <= OverlayMax
+	}
 	return e.Length <= ValueViewMax && e.Tag.Group()%2 == 0 && e.Tag.Group() < 0x5400 && e.Tag.Group() != 0x0004
 }
 

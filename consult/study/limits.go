@@ -44,6 +44,14 @@ const (
 	FindingsMax = 100
 	// WindowsMax bounds the windows taken from one instance.
 	WindowsMax = 16
+	// OverlayMax bounds the bits of one overlay group: a plane of 8,192² is 8 MiB.
+	OverlayMax = 16 << 20
+	// VerticesMax bounds the corners of a polygonal shutter.
+	VerticesMax = 4096
+	// RegionsMax bounds the regions of an ultrasound image; real ones have up to 6.
+	RegionsMax = 64
+	// LUTEntriesMax is the descriptor's own limit: 0 stands for 65,536.
+	LUTEntriesMax = 65536
 	// DirectoryMax bounds the file IDs of a DICOMDIR, as for zip entries (§1.7).
 	DirectoryMax = 200_000
 )

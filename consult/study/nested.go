@@ -2,6 +2,7 @@ package study
 
 import (
 	"io"
+	"strings"
 
 	"github.com/suyashkumar/dicom"
 	"github.com/suyashkumar/dicom/pkg/tag"
@@ -9,24 +10,43 @@ import (
 
 // Sequences that rendering and measuring need; the metadata library reads them.
 const (
-	tagModalityLUT Tag = 0x00283000
-	tagVOILUT      Tag = 0x00283010
-	tagShared      Tag = 0x52009229
-	tagPerFrame    Tag = 0x52009230
+	tagSpeciesCode  Tag = 0x00102202
+	tagRegions      Tag = 0x00186011
+	tagModalityLUT  Tag = 0x00283000
+	tagVOILUT       Tag = 0x00283010
+	tagRealWorld    Tag = 0x00409096
+	tagTracer       Tag = 0x00540016
+	tagPresentation Tag = 0x20500010
+	tagShared       Tag = 0x52009229
+	tagPerFrame     Tag = 0x52009230
+
+	tagLUTData Tag = 0x00283006
 )
+
+// sequences of the top level that are read.
+var sequences = map[Tag]bool{
+	tagSpeciesCode: true, tagRegions: true, tagModalityLUT: true, tagVOILUT: true, tagRealWorld: true,
+	tagTracer: true, tagPresentation: true, tagShared: true, tagPerFrame: true,
+}
 
 // macros of functional groups that are read (PS3.3 C.7.6.16.2).
 var macros = map[Tag]bool{
-	0x00289110: true, // Pixel Measures
-	0x00209113: true, // Plane Position
-	0x00209116: true, // Plane Orientation
-	0x00289132: true, // Frame VOI LUT
-	0x00289145: true, // Pixel Value Transformation
+	0x00289110:   true, // Pixel Measures
+	0x00209111:   true, // Frame Content
+	0x00209113:   true, // Plane Position
+	0x00209116:   true, // Plane Orientation
+	0x00209071:   true, // Frame Anatomy
+	0x00289132:   true, // Frame VOI LUT
+	0x00289145:   true, // Pixel Value Transformation
+	tagRealWorld: true, // Real World Value Mapping
 }
 
 // readNested fills in what sequences say about the pixels. Whatever goes wrong
 // in the library leaves the top level as it is, with a finding.
 func (in *Instance) readNested(o *Outline, r io.ReaderAt) {
+	if o.Syntax.Deflated {
+		r = &inflated{file: r, from: o.MetaEnd, size: o.Size}
+	}
 	view, wanted, err := o.view(r)
 	if !wanted || err != nil {
 		if err != nil {
@@ -39,16 +59,50 @@ func (in *Instance) readNested(o *Outline, r io.ReaderAt) {
 		o.find("nested metadata is not readable")
 		return
 	}
+	in.readTables(o, ds.Elements)
 	p := &in.Pixel
-	if items := itemsOf(ds.Elements, tagModalityLUT); len(items) > 0 {
-		p.ModalityLUT = lutOf(items[0], p.Signed)
+	p.Regions = regionsOf(itemsOf(ds.Elements, tagRegions))
+	p.RealWorld = realWorldOf(itemsOf(ds.Elements, tagRealWorld))
+	if items := itemsOf(ds.Elements, tagTracer); len(items) > 0 && p.PET != nil {
+		p.PET.tracer(items[0])
 	}
-	for _, item := range itemsOf(ds.Elements, tagVOILUT) {
-		if l := lutOf(item, p.Signed || p.Intercept < 0); l != nil && len(p.VOILUTs) < WindowsMax {
-			p.VOILUTs = append(p.VOILUTs, *l)
-		}
+	if items := itemsOf(ds.Elements, tagSpeciesCode); len(items) > 0 && in.Patient.Species == "" && !p.Quadruped {
+		p.Animal = o.code(0x00102210) == "" && !human[stringOf(items[0], 0x00080100)]
 	}
 	in.readGroups(o, ds.Elements)
+}
+
+// human as SNOMED CT and SNOMED RT code it (PS3.16 CID 7454).
+var human = map[string]bool{"337915000": true, "L-85B00": true, "": true}
+
+// readTables reads the LUTs of modality, VOI and presentation.
+func (in *Instance) readTables(o *Outline, elements []*dicom.Element) {
+	p := &in.Pixel
+	one := func(t Tag, signed bool) *LUT {
+		items := itemsOf(elements, t)
+		if len(items) == 0 {
+			return nil
+		}
+		l := lutOf(items[0], signed)
+		if l == nil {
+			o.find("lookup table is damaged and left out")
+		}
+		return l
+	}
+	p.ModalityLUT = one(tagModalityLUT, p.Signed)
+	p.PresentLUT = one(tagPresentation, false) // PS3.3 C.11.4.1: the first mapped value is 0
+	p.VOILUTs = lutsOf(itemsOf(elements, tagVOILUT), p.Signed || p.Intercept < 0)
+}
+
+// lutsOf reads the items of a VOI LUT Sequence.
+func lutsOf(items [][]*dicom.Element, signed bool) []LUT {
+	var out []LUT
+	for _, item := range items {
+		if l := lutOf(item, signed); l != nil && len(out) < WindowsMax {
+			out = append(out, *l)
+		}
+	}
+	return out
 }
 
 // readGroups resolves per frame: the frame's own group, else the shared one.
@@ -60,7 +114,7 @@ func (in *Instance) readGroups(o *Outline, elements []*dicom.Element) {
 	}
 	var all FramePixel
 	if len(shared) > 0 {
-		all.read(shared[0])
+		all.read(shared[0], p.Signed)
 		p.take(&all)
 	}
 	if len(perFrame) == 0 {
@@ -72,7 +126,7 @@ func (in *Instance) readGroups(o *Outline, elements []*dicom.Element) {
 	}
 	p.PerFrame = make([]FramePixel, len(perFrame))
 	for i, item := range perFrame {
-		p.PerFrame[i].read(item)
+		p.PerFrame[i].read(item, p.Signed)
 	}
 	p.first(&p.PerFrame[0])
 }
@@ -93,9 +147,13 @@ func (p *Pixel) first(f *FramePixel) {
 	}
 }
 
-func (f *FramePixel) read(group []*dicom.Element) {
+// read takes a functional group.
+func (f *FramePixel) read(group []*dicom.Element, signed bool) {
 	for _, m := range itemsOf(group, 0x00289110) {
 		f.PixelSpacing = spacing(decimalsOf(m, 0x00280030))
+		if t := decimalsOf(m, 0x00180050); len(t) == 1 && t[0] > 0 {
+			f.Thickness = t[0]
+		}
 	}
 	for _, m := range itemsOf(group, 0x00209113) {
 		f.Position = position(decimalsOf(m, 0x00200032))
@@ -103,14 +161,36 @@ func (f *FramePixel) read(group []*dicom.Element) {
 	for _, m := range itemsOf(group, 0x00209116) {
 		f.Orientation = orientation(decimalsOf(m, 0x00200037))
 	}
-	for _, m := range itemsOf(group, 0x00289132) {
-		f.Windows = windows(decimalsOf(m, 0x00281050), decimalsOf(m, 0x00281051), nil)
-	}
 	for _, m := range itemsOf(group, 0x00289145) {
 		s, i := decimalsOf(m, 0x00281053), decimalsOf(m, 0x00281052)
 		if len(s) == 1 && len(i) == 1 {
-			f.Slope, f.Intercept = &s[0], &i[0]
+			f.Slope, f.Intercept, f.RescaleType = &s[0], &i[0], stringOf(m, 0x00281054)
 		}
+	}
+	for _, m := range itemsOf(group, 0x00289132) {
+		f.readVOI(m, signed || f.Intercept != nil && *f.Intercept < 0)
+	}
+	for _, m := range itemsOf(group, 0x00209071) {
+		f.Laterality = stringOf(m, 0x00209072)
+	}
+	for _, m := range itemsOf(group, 0x00209111) {
+		f.Content = contentOf(m)
+	}
+	f.RealWorld = realWorldOf(itemsOf(group, tagRealWorld))
+}
+
+func (f *FramePixel) readVOI(m []*dicom.Element, signed bool) {
+	centres, widths := stringsOf(m, 0x00281050), stringsOf(m, 0x00281051)
+	f.Windows = windows(decimalsOf(m, 0x00281050), decimalsOf(m, 0x00281051), stringsOf(m, 0x00281055))
+	f.BadWindow = lost(f.Windows, strings.Join(centres, "\\"), strings.Join(widths, "\\"))
+	f.VOIFunction = stringOf(m, 0x00281056)
+	f.VOILUTs = lutsOf(itemsOf(m, tagVOILUT), signed)
+}
+
+func contentOf(m []*dicom.Element) *FrameContent {
+	return &FrameContent{
+		Dimensions: numbersOf(m, 0x00209157), Stack: stringOf(m, 0x00209056), InStack: numberOf(m, 0x00209057),
+		Temporal: numberOf(m, 0x00209128), Acquired: stringOf(m, 0x00189074),
 	}
 }
 
@@ -155,54 +235,4 @@ func decimalsOf(list []*dicom.Element, t Tag) []float64 {
 		out = append(out, v[0])
 	}
 	return out
-}
-
-// lutOf reads a LUT item (PS3.3 C.11.1.1, C.11.2.1.1).
-func lutOf(item []*dicom.Element, signed bool) *LUT {
-	e, d := elementOf(item, 0x00283002), elementOf(item, 0x00283006)
-	if e == nil || d == nil {
-		return nil
-	}
-	desc, _ := e.Value.GetValue().([]int)
-	if len(desc) != 3 {
-		return nil
-	}
-	n, first := desc[0]&0xFFFF, desc[1]
-	if n == 0 {
-		n = 65536
-	}
-	if signed {
-		first = int(int16(first))
-	}
-	data := lutData(d.Value.GetValue(), n)
-	if len(data) < n {
-		return nil
-	}
-	return &LUT{First: first, Bits: desc[2], Data: data[:n]}
-}
-
-// lutData: entries are words; 8-bit entries packed into words exist.
-func lutData(v any, n int) []uint16 {
-	switch v := v.(type) {
-	case []int:
-		out := make([]uint16, len(v))
-		for i, x := range v {
-			out[i] = uint16(x)
-		}
-		return out
-	case []byte:
-		if len(v) >= 2*n {
-			out := make([]uint16, len(v)/2)
-			for i := range out {
-				out[i] = uint16(v[2*i]) | uint16(v[2*i+1])<<8
-			}
-			return out
-		}
-		out := make([]uint16, len(v))
-		for i, x := range v {
-			out[i] = uint16(x)
-		}
-		return out
-	}
-	return nil
 }

@@ -18,12 +18,14 @@ func (in *Instance) readPixel(o *Outline, tx *texts) {
 	}
 	p.RescaleType = o.code(0x00281054)
 	p.Windows = windows(o.decimals(0x00281050), o.decimals(0x00281051), tx.list(0x00281055))
+	p.BadWindow = lost(p.Windows, o.ascii(0x00281050), o.ascii(0x00281051))
 	p.VOIFunction, p.Shape = o.code(0x00281056), o.code(0x20500020)
-	p.Padding = o.padding(p)
-	if p.Photometric == "PALETTE COLOR" {
-		p.Palette = o.palette()
-	}
+	p.Padding, p.FloatPadding = o.padding(p), o.floatPadding()
+	in.readColour(o)
 	in.readGeometry(o)
+	p.CalibratedBy = tx.text(0x00280A04)
+	p.Overlays, p.Shutter, p.PET = o.overlays(p, tx), o.shutter(), o.pet(p.Modality)
+	p.LossyByCode = o.Syntax.Lossy
 	p.Lossy = o.code(0x00282110) == "01" || o.Syntax.Lossy
 	p.LossyRatio, p.LossyMethod = o.code(0x00282112), o.code(0x00282114)
 	p.BurnedIn = o.code(0x00280301)
@@ -33,7 +35,7 @@ func (in *Instance) readPixel(o *Outline, tx *texts) {
 func windows(c, w []float64, names []string) []Window {
 	var out []Window
 	for i := range min(len(c), len(w), WindowsMax) {
-		if w[i] <= 0 {
+		if w[i] <= 0 { // PS3.3 C.11.2.1.2: never negative, never zero
 			continue
 		}
 		win := Window{Centre: c[i], Width: w[i]}
@@ -43,6 +45,28 @@ func windows(c, w []float64, names []string) []Window {
 		out = append(out, win)
 	}
 	return out
+}
+
+// lost reports whether what is written of windows gave fewer than it names.
+func lost(got []Window, centres, widths string) bool {
+	if centres == "" && widths == "" {
+		return false
+	}
+	named := max(strings.Count(centres, "\\"), strings.Count(widths, "\\")) + 1
+	return len(got) < min(named, WindowsMax)
+}
+
+// readColour reads the palette, of all pixels or of those above the grey range.
+func (in *Instance) readColour(o *Outline) {
+	p := &in.Pixel
+	_, p.ICC = o.values[0x00282000]
+	switch presented := o.code(0x00089205); {
+	case p.Photometric == "PALETTE COLOR":
+		p.Palette = o.palette()
+	case p.Photometric == "MONOCHROME2" && (presented == "COLOR" || presented == "MIXED") && o.value(0x00281101) != nil:
+		p.Palette = o.palette()
+		p.Supplemental = p.Palette != nil
+	}
 }
 
 func (in *Instance) readGeometry(o *Outline) {
@@ -65,7 +89,25 @@ func (in *Instance) readGeometry(o *Outline) {
 	if row, col, ok := strings.Cut(o.code(0x00200020), "\\"); ok {
 		p.PatientOrientation = [2]string{row, col}
 	}
-	p.Quadruped = o.code(0x00102210) == "QUADRUPED"
+	kind := o.code(0x00102210)
+	p.Quadruped = kind == "QUADRUPED"
+	p.Animal = kind == "" && animal(in.Patient.Species)
+	p.Laterality, p.FrameOfRef = in.Laterality, in.FrameOfRef
+	p.SourceDetector, p.SourcePatient = o.length(0x00181110), o.length(0x00181111)
+}
+
+// animal reports whether a species is one and not ours.
+func animal(species string) bool {
+	s := strings.ToLower(species)
+	return s != "" && !strings.Contains(s, "homo sapiens") && !strings.Contains(s, "human")
+}
+
+// length is one positive number.
+func (o *Outline) length(t Tag) float64 {
+	if v := o.decimals(t); len(v) == 1 && v[0] > 0 {
+		return v[0]
+	}
+	return 0
 }
 
 // spacing refuses what measures nothing: zero, negative, absurd (> 10 mm).
@@ -122,105 +164,24 @@ func (o *Outline) padding(p *Pixel) *Padding {
 	return &Padding{Low: min(low, high), High: max(low, high)}
 }
 
-// palette reads the three tables of PALETTE COLOR (PS3.3 C.7.9).
-func (o *Outline) palette() *Palette {
-	var out Palette
-	for i, to := range []*LUT{&out.Red, &out.Green, &out.Blue} {
-		desc := o.value(Tag(0x00281101 + i))
-		data := o.value(Tag(0x00281201 + i))
-		segmented := o.value(Tag(0x00281221 + i))
-		lut, ok := o.table(desc, data, segmented)
-		if !ok {
-			o.find("palette is missing or short")
-			return nil
+// floatPadding is the range of Float or Double Float Pixel Padding Value.
+func (o *Outline) floatPadding() *[2]float64 {
+	read := func(single, double Tag) (float64, bool) {
+		v := math.NaN()
+		if b := o.value(single); len(b) == 4 {
+			v = float64(math.Float32frombits(o.order().Uint32(b)))
+		} else if b := o.value(double); len(b) == 8 {
+			v = math.Float64frombits(o.order().Uint64(b))
 		}
-		*to = lut
+		return v, !math.IsNaN(v) && !math.IsInf(v, 0)
 	}
-	return &out
-}
-
-// table reads a descriptor (entries, first, bits) and its data.
-func (o *Outline) table(desc, data, segmented []byte) (LUT, bool) {
-	if len(desc) != 6 {
-		return LUT{}, false
+	low, ok := read(0x00280122, 0x00280123)
+	if !ok {
+		return nil
 	}
-	order := o.order()
-	n, first, bits := int(order.Uint16(desc)), int(order.Uint16(desc[2:])), int(order.Uint16(desc[4:]))
-	if n == 0 {
-		n = 65536
+	high, ok := read(0x00280124, 0x00280125)
+	if !ok {
+		high = low
 	}
-	if o.Facts.Signed {
-		first = int(int16(first))
-	}
-	if len(segmented) > 0 && len(data) == 0 {
-		return segments(o.words(segmented), n, first, bits)
-	}
-	switch {
-	case bits == 8 && len(data) >= n && len(data) < 2*n:
-		out := make([]uint16, n)
-		for i := range out {
-			// PS3.5 §8.1.1: 8-bit entries are packed into words.
-			j := i
-			if o.Syntax.BigEndian && i^1 < len(data) {
-				j = i ^ 1
-			}
-			out[i] = uint16(data[j])
-		}
-		return LUT{First: first, Bits: 8, Data: out}, true
-	case len(data) >= 2*n:
-		return LUT{First: first, Bits: bits, Data: o.words(data)[:n]}, bits >= 8 && bits <= 16
-	}
-	return LUT{}, false
-}
-
-func (o *Outline) words(b []byte) []uint16 {
-	out := make([]uint16, len(b)/2)
-	for i := range out {
-		out[i] = o.order().Uint16(b[2*i:])
-	}
-	return out
-}
-
-// segments expands a segmented table (PS3.3 C.7.9.2): discrete, linear, and
-// indirect segments, the last not nested.
-func segments(in []uint16, n, first, bits int) (LUT, bool) {
-	out := make([]uint16, 0, n)
-	var run func(from, count int, nested bool) bool
-	run = func(at, count int, nested bool) bool {
-		for ; count != 0 && at+1 < len(in) && len(out) < n; count-- {
-			length := int(in[at+1])
-			switch in[at] {
-			case 0:
-				if at+2+length > len(in) {
-					return false
-				}
-				out = append(out, in[at+2:at+2+length]...)
-				at += 2 + length
-			case 1:
-				if at+2 >= len(in) || len(out) == 0 {
-					return false
-				}
-				from, to := int(out[len(out)-1]), int(in[at+2])
-				for i := 1; i <= length; i++ {
-					out = append(out, uint16(from+(to-from)*i/length))
-				}
-				at += 3
-			case 2:
-				if nested || at+3 >= len(in) {
-					return false
-				}
-				if !run(int(in[at+2])|int(in[at+3])<<16, length, true) {
-					return false
-				}
-				at += 4
-			default:
-				return false
-			}
-		}
-		return true
-	}
-	if !run(0, -1, false) || len(out) < n {
-		return LUT{}, false
-	}
-	return LUT{First: first, Bits: bits, Data: out[:n]}, bits == 8 || bits == 16
+	return &[2]float64{min(low, high), max(low, high)}
 }

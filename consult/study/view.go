@@ -22,12 +22,10 @@ func (o *Outline) view(r io.ReaderAt) (b []byte, wanted bool, err error) {
 		if e.Depth != 0 || e.VR != [2]byte{'S', 'Q'} {
 			continue
 		}
-		switch e.Tag {
-		case tagModalityLUT, tagVOILUT, tagShared, tagPerFrame:
-		default:
+		if !sequences[e.Tag] {
 			continue
 		}
-		if o.Syntax.Deflated || o.FlatOnly {
+		if o.FlatOnly {
 			return nil, true, errView
 		}
 		wanted = true
@@ -65,10 +63,17 @@ func (v *viewer) element(out []byte, i int) ([]byte, error) {
 	if e.VR == [2]byte{'S', 'Q'} {
 		return v.sequence(out, i)
 	}
-	if e.VR == [2]byte{'U', 'N'} || e.Length > ValueViewMax || e.Undefined || e.Length%2 != 0 || e.Tag == tagPixelData {
+	vr := e.VR
+	switch {
+	case e.Tag == tagLUTData: // US or OW: a US of 65,536 entries has no room for its length
+		vr = [2]byte{'O', 'W'}
+	case vr == [2]byte{'U', 'N'}: // PS3.5 §6.2.2 note 2: as in Implicit VR Little Endian
+		vr = implicitVR(e.Tag)
+	}
+	if vr == [2]byte{'U', 'N'} || vr == [2]byte{'S', 'Q'} || e.Length > ValueViewMax || e.Undefined || e.Length%2 != 0 || e.Tag == tagPixelData {
 		return out, nil
 	}
-	if !longVR[string(e.VR[:])] && e.Length > 0xFFFF {
+	if !longVR[string(vr[:])] && e.Length > 0xFFFF {
 		return out, nil
 	}
 	if v.cost += 4 * e.Length; v.cost > LibraryMax {
@@ -78,10 +83,10 @@ func (v *viewer) element(out []byte, i int) ([]byte, error) {
 	if n, err := v.r.ReadAt(value, e.Value); int64(n) < e.Length {
 		return nil, readErr(err)
 	}
-	if v.o.Syntax.BigEndian {
-		littleEndian(value, e.VR)
+	if v.o.Syntax.BigEndian && e.VR != [2]byte{'U', 'N'} {
+		littleEndian(value, vr)
 	}
-	return append(appendHeader(out, e.Tag, e.VR, len(value)), value...), nil
+	return append(appendHeader(out, e.Tag, vr, len(value)), value...), nil
 }
 
 // sequence appends a sequence with explicit lengths, patched when they are known.
