@@ -127,6 +127,7 @@ type FramePixel struct {
 	Laterality   string        `json:"laterality,omitempty"`
 	RealWorld    []RealWorld   `json:"real_world,omitempty"`
 	Content      *FrameContent `json:"content,omitempty"`
+	Phase        *Phase        `json:"phase,omitempty"` // for Stacks
 }
 
 // FrameContent says where a frame belongs (PS3.3 C.7.6.16.2.2). Numbers from 1,

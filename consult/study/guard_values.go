@@ -41,7 +41,7 @@ func captured(e Element) bool {
 	if overlayGroup(e.Tag.Group()) {
 		return e.Length <= OverlayMax
 	}
-	return e.Length <= ValueViewMax && e.Tag.Group()%2 == 0 && e.Tag.Group() < 0x5400 && e.Tag.Group() != 0x0004
+	return e.Length <= ValueViewMax && (e.Tag.Group()%2 == 0 || phasePrivate(e.Tag)) && e.Tag.Group() < 0x5400 && e.Tag.Group() != 0x0004
 }
 
 func (g *guard) skip(n int64, what string) error {

@@ -86,6 +86,8 @@ type Instance struct {
 	ImageType         []string `json:"image_type,omitempty"`
 	TemporalPosition  *int64   `json:"temporal_position,omitempty"`
 	EchoTime          string   `json:"echo_time,omitempty"`
+	TriggerTime       string   `json:"trigger_time,omitempty"`
+	BValue            float64  `json:"b_value,omitempty"` // s/mm²
 
 	// RelatedSeries and RelatedInstances are counts by the source system, 0 if
 	// it gave none.
@@ -201,6 +203,7 @@ func (in *Instance) readImage(o *Outline, _ *texts) {
 	in.Number, in.AcquisitionNumber = o.integer(0x00200013), o.integer(0x00200012)
 	in.AcquisitionTime, in.ContentTime = o.code(0x00080032), o.code(0x00080033)
 	in.TemporalPosition, in.EchoTime = o.integer(0x00200100), o.code(0x00180081)
+	in.TriggerTime, in.BValue = o.code(0x00181060), o.bValue()
 	if v := o.ascii(0x00080008); v != "" && len(v) < 1024 {
 		in.ImageType = strings.Split(v, "\\")
 	}

@@ -52,6 +52,11 @@ const (
 	RegionsMax = 64
 	// LUTEntriesMax is the descriptor's own limit: 0 stands for 65,536.
 	LUTEntriesMax = 65536
+	// SlicesMax of one instance for reading order: as InstancesMax.
+	SlicesMax = 100_000
+	// orientationsMax of one series: a radial scan has a few hundred. What is
+	// beyond is ordered by number.
+	orientationsMax = 512
 	// DirectoryMax bounds the file IDs of a DICOMDIR, as for zip entries (§1.7).
 	DirectoryMax = 200_000
 )

@@ -149,6 +149,7 @@ func (p *Pixel) first(f *FramePixel) {
 
 // read takes a functional group.
 func (f *FramePixel) read(group []*dicom.Element, signed bool) {
+	f.Phase = phaseOf(group)
 	for _, m := range itemsOf(group, 0x00289110) {
 		f.PixelSpacing = spacing(decimalsOf(m, 0x00280030))
 		if t := decimalsOf(m, 0x00180050); len(t) == 1 && t[0] > 0 {

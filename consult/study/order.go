@@ -3,7 +3,7 @@ package study
 import (
 	"cmp"
 	"math"
-	"slices"
+	"strconv"
 )
 
 // Reading orders of a stack.
@@ -12,154 +12,125 @@ const (
 	ByNumber   = "instance numbers" // said aloud: position or orientation is missing
 )
 
-// A Stack is one run of images of a series in reading order: what one series
-// mixes (phases, orientations) is parted first.
-type Stack struct {
-	Instances []*Instance
-	Order     string  // ByPosition or ByNumber
-	Spacing   float64 // mm, median of the differences; 0 if unknown
-	Irregular bool    // a difference is more than 5 % off
-	Gaps      bool    // a difference is at least 1.5 times the median
+// Slice is what reading order needs of one frame. An enhanced multi-frame
+// object gives one for each frame, a single-frame instance one; afterwards
+// nobody needs to know which it was.
+type Slice struct {
+	SOPUID      string      `json:"sop_uid"`
+	Frame       int         `json:"frame"` // from 0
+	Number      *int64      `json:"number,omitempty"`
+	FrameOfRef  string      `json:"frame_of_reference,omitempty"`
+	Rows        int         `json:"rows"`
+	Cols        int         `json:"cols"`
+	Orientation *[6]float64 `json:"orientation,omitempty"`
+	Position    *[3]float64 `json:"position,omitempty"`
+	Spacing     *[2]float64 `json:"spacing,omitempty"` // Δy, Δx, mm
+	Time        string      `json:"time,omitempty"`    // of acquisition, TM
+	Phase
 }
 
-// Sort brings a series into reading order, stack after stack. The order does
-// not depend on that of the argument.
-func Sort(series []*Instance) []Stack {
-	groups := map[stackKey][]*Instance{}
-	acquisitions := perSlice(series)
-	for _, in := range series {
-		k := keyOf(in)
-		if acquisitions {
-			k.acquisition = 0
+// Phase parts what one SeriesInstanceUID mixes (IMAGING.md §2.3). Zero values
+// are absent ones.
+type Phase struct {
+	Kind        string  `json:"kind,omitempty"` // Image Type value 3
+	Temporal    int64   `json:"temporal,omitempty"`
+	BValue      float64 `json:"b_value,omitempty"` // s/mm²
+	Echo        float64 `json:"echo,omitempty"`    // ms
+	Trigger     float64 `json:"trigger,omitempty"` // ms
+	Acquisition int64   `json:"acquisition,omitempty"`
+}
+
+// Slices describes the frames of an instance, at most [SlicesMax] of them.
+func (in *Instance) Slices() []Slice {
+	n := min(max(in.Pixel.Frames, 1), SlicesMax)
+	out := make([]Slice, 0, n)
+	first := in.slice()
+	for k := range n {
+		s := first
+		s.Frame = k
+		if k < len(in.Pixel.PerFrame) {
+			s.merge(&in.Pixel.PerFrame[k])
 		}
-		groups[k] = append(groups[k], in)
-	}
-	var out []Stack
-	for _, g := range groups {
-		out = append(out, stackOf(g))
-	}
-	slices.SortFunc(out, func(a, b Stack) int { return a.first().compare(b.first()) })
-	return out
-}
-
-// perSlice reports whether acquisitions number slices, as step-and-shoot
-// scanners do, rather than phases.
-func perSlice(series []*Instance) bool {
-	seen := map[int64]bool{}
-	for _, in := range series {
-		if in.AcquisitionNumber != nil {
-			seen[*in.AcquisitionNumber] = true
-		}
-	}
-	return 2*len(seen) > len(series)
-}
-
-// Ordered is Sort without the seams.
-func Ordered(series []*Instance) []*Instance {
-	var out []*Instance
-	for _, s := range Sort(series) {
-		out = append(out, s.Instances...)
+		out = append(out, s)
 	}
 	return out
 }
 
-// first is the instance that places a stack among its series.
-func (s Stack) first() *Instance {
-	return slices.MinFunc(s.Instances, (*Instance).compare)
-}
-
-// stackKey parts what a SeriesInstanceUID mixes (IMAGING.md §2.3).
-type stackKey struct {
-	orientation [6]int16 // rounded to the tolerance of ±0.01 and a little more
-	oriented    bool
-	frameOfRef  string
-	temporal    int64
-	acquisition int64
-	echo        string
-	kind        string // Image Type value 3
-	rows, cols  int
-}
-
-func keyOf(in *Instance) stackKey {
-	k := stackKey{frameOfRef: in.FrameOfRef, echo: in.EchoTime, rows: in.Pixel.Rows, cols: in.Pixel.Cols}
-	if o := in.Pixel.Orientation; o != nil {
-		k.oriented = true
-		for i, v := range o {
-			k.orientation[i] = int16(math.Round(v * 25))
-		}
-	}
-	if in.TemporalPosition != nil {
-		k.temporal = *in.TemporalPosition
-	}
-	if in.AcquisitionNumber != nil {
-		k.acquisition = *in.AcquisitionNumber
+// slice is what holds for all frames.
+func (in *Instance) slice() Slice {
+	p := &in.Pixel
+	s := Slice{
+		SOPUID: in.SOPUID, Number: in.Number, FrameOfRef: in.FrameOfRef, Rows: p.Rows, Cols: p.Cols,
+		Orientation: p.Orientation, Position: p.Position, Spacing: p.PixelSpacing, Time: in.AcquisitionTime,
 	}
 	if len(in.ImageType) > 2 {
-		k.kind = in.ImageType[2]
+		s.Kind = in.ImageType[2]
 	}
-	return k
-}
-
-// stackOf orders one stack: by position along the normal where all have one,
-// else by number. Ties go by acquisition time, number and UID, so that the
-// order is total whatever the values.
-func stackOf(list []*Instance) Stack {
-	s := Stack{Instances: slices.Clone(list), Order: ByNumber}
-	slices.SortFunc(s.Instances, (*Instance).compare)
-	depth := map[*Instance]float64{}
-	for _, in := range s.Instances {
-		d, ok := in.Depth()
-		if !ok {
-			return s
-		}
-		depth[in] = d
+	if in.TemporalPosition != nil {
+		s.Temporal = *in.TemporalPosition
 	}
-	s.Order = ByPosition
-	slices.SortStableFunc(s.Instances, func(a, b *Instance) int {
-		return cmp.Or(cmp.Compare(depth[a], depth[b]), cmp.Compare(a.AcquisitionTime, b.AcquisitionTime), a.compare(b))
-	})
-	s.measure(depth)
+	if in.AcquisitionNumber != nil {
+		s.Acquisition = *in.AcquisitionNumber
+	}
+	s.Echo, s.Trigger, s.BValue = number(in.EchoTime), number(in.TriggerTime), in.BValue
 	return s
 }
 
-// measure finds spacing, irregular steps and gaps.
-func (s *Stack) measure(depth map[*Instance]float64) {
-	var steps []float64
-	for i := 1; i < len(s.Instances); i++ {
-		if d := depth[s.Instances[i]] - depth[s.Instances[i-1]]; d > 1e-3 {
-			steps = append(steps, d)
-		}
+// merge sets what a frame has of its own.
+func (s *Slice) merge(f *FramePixel) {
+	if f.Orientation != nil {
+		s.Orientation = f.Orientation
 	}
-	if len(steps) == 0 {
-		return
+	if f.Position != nil {
+		s.Position = f.Position
 	}
-	sorted := slices.Sorted(slices.Values(steps))
-	s.Spacing = sorted[len(sorted)/2]
-	for _, d := range steps {
-		s.Irregular = s.Irregular || math.Abs(d-s.Spacing) > 0.05*s.Spacing
-		s.Gaps = s.Gaps || d >= 1.5*s.Spacing
+	if f.PixelSpacing != nil {
+		s.Spacing = f.PixelSpacing
+	}
+	if p := f.Phase; p != nil {
+		s.Kind = cmp.Or(p.Kind, s.Kind)
+		s.Temporal, s.Acquisition = cmp.Or(p.Temporal, s.Temporal), cmp.Or(p.Acquisition, s.Acquisition)
+		s.BValue, s.Echo, s.Trigger = cmp.Or(p.BValue, s.BValue), cmp.Or(p.Echo, s.Echo), cmp.Or(p.Trigger, s.Trigger)
 	}
 }
 
-// Depth is the place of a slice along its normal, in mm: IPP · (row × column).
-func (in *Instance) Depth() (float64, bool) {
-	o, p := in.Pixel.Orientation, in.Pixel.Position
-	if o == nil || p == nil {
-		return 0, false
+// number reads a DS that passed as text; 0 if it is none.
+func number(s string) float64 {
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+		return 0
 	}
-	normal := [3]float64{o[1]*o[5] - o[2]*o[4], o[2]*o[3] - o[0]*o[5], o[0]*o[4] - o[1]*o[3]}
-	return p[0]*normal[0] + p[1]*normal[1] + p[2]*normal[2], true
+	return v
 }
 
-// compare orders by Instance Number, those without one last, then by UID.
-func (in *Instance) compare(o *Instance) int {
-	number := func(i *Instance) int64 {
-		if i.Number == nil {
+// placed reports whether a slice has a place in the patient. Whoever wrote the
+// values, what is computed from them is finite.
+func (s *Slice) placed() bool {
+	if s.Orientation == nil || s.Position == nil {
+		return false
+	}
+	return orientation(s.Orientation[:]) != nil && position(s.Position[:]) != nil
+}
+
+// Normal is row × column; ok is false without an orientation.
+func (s *Slice) Normal() (n [3]float64, ok bool) {
+	if s.Orientation == nil || orientation(s.Orientation[:]) == nil {
+		return n, false
+	}
+	o := s.Orientation
+	return [3]float64{o[1]*o[5] - o[2]*o[4], o[2]*o[3] - o[0]*o[5], o[0]*o[4] - o[1]*o[3]}, true
+}
+
+// compare orders by Instance Number, those without one last, then by UID and
+// frame.
+func (s *Slice) compare(o *Slice) int {
+	n := func(s *Slice) int64 {
+		if s.Number == nil {
 			return math.MaxInt64
 		}
-		return *i.Number
+		return *s.Number
 	}
-	return cmp.Or(cmp.Compare(number(in), number(o)), cmp.Compare(in.SOPUID, o.SOPUID))
+	return cmp.Or(cmp.Compare(n(s), n(o)), cmp.Compare(s.SOPUID, o.SOPUID), cmp.Compare(s.Frame, o.Frame))
 }
 
 // CompareSeries orders series: by number, those without one last, then by date

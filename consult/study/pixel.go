@@ -59,6 +59,7 @@ type Pixel struct {
 	SourcePatient  float64     `json:"source_patient,omitempty"`  // mm
 	AspectRatio    *[2]float64 `json:"aspect_ratio,omitempty"`    // vertical, horizontal
 	SliceThickness float64     `json:"slice_thickness,omitempty"`
+	Reformatted    bool        `json:"reformatted,omitempty"` // computed from a volume, no image of a file
 
 	Orientation        *[6]float64 `json:"orientation,omitempty"` // row and column cosines, unit and orthogonal
 	Position           *[3]float64 `json:"position,omitempty"`    // centre of the first pixel

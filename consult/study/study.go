@@ -7,7 +7,7 @@
 //   - [Split] and [Join] part a file into head (all that identifies) and bulk
 //     (the pixels), byte for byte: file = head[:off] || bulk || head[off:].
 //   - [Manifest] and [Preview] are what a grant opens (FORMATS.md §3.5).
-//   - [Sort] brings a series into reading order by geometry.
+//   - [Stacks] brings a series into reading order by geometry.
 //   - [ReadDICOMDIR] lists the files of a medium.
 //
 // Original bytes are the truth: nothing here re-serialises an instance. The

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
+	"slices"
 
 	"github.com/suyashkumar/dicom"
 )
@@ -104,7 +105,7 @@ func (v *viewer) sequence(out []byte, i int) ([]byte, error) {
 			out = binary.LittleEndian.AppendUint32(out, uint32(tagItem>>16)|uint32(tagItem&0xFFFF)<<16)
 			out = binary.LittleEndian.AppendUint32(out, 0)
 			item = len(out)
-		case e.Depth == s.Depth+1 && e.Tag != tagItem && (s.Tag != tagShared && s.Tag != tagPerFrame || macros[e.Tag]):
+		case e.Depth == s.Depth+1 && e.Tag != tagItem && (s.Tag != tagShared && s.Tag != tagPerFrame || macros[e.Tag] || slices.Contains(phaseMacros, e.Tag)):
 			out, err = v.element(out, j)
 		}
 		if err != nil {
