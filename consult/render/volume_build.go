@@ -1,0 +1,275 @@
+package render
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/curbside-p2p/curbside/consult/codec"
+	"github.com/curbside-p2p/curbside/consult/study"
+)
+
+// errWide: the slices do not share one linear rescale of up to 16 bits, so that
+// modality values must be kept.
+var errWide = errors.New("not one rescale")
+
+// builder fills a grid slice by slice.
+type builder struct {
+	stack      study.Stack
+	load       Load
+	each       codec.Each
+	rows, cols int
+
+	first  study.Pixel // what the others must agree with
+	reduce int         // pixels of a side that become one
+	base   int         // stored value of cell 0
+	grid   grid
+	lossy  []bool
+	holes  []bool
+	capped []bool // the highest stored value has no cell
+}
+
+// build loads all slices; errWide asks for wide cells.
+func (b *builder) build(wide bool) error {
+	n := len(b.stack.Slices)
+	native, px, err := b.slice(0)
+	if err != nil {
+		return err
+	}
+	b.first = px
+	if !wide && !narrow(native, &px) {
+		return errWide
+	}
+	if err := b.allocate(wide, n); err != nil {
+		return err
+	}
+	b.base = 0
+	if !px.Signed && stored(native, &px) == 16 {
+		b.base = math.MaxInt16
+	}
+	errs := make([]error, n)
+	b.lossy, b.holes, b.capped = make([]bool, n), make([]bool, n), make([]bool, n)
+	run(b.each, n, func(i int) { errs[i] = b.take(i) })
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	for _, h := range b.holes {
+		b.grid.holes = b.grid.holes || h
+	}
+	return nil
+}
+
+func run(each codec.Each, n int, do func(int)) {
+	if each != nil {
+		each(n, do)
+		return
+	}
+	for i := range n {
+		do(i)
+	}
+}
+
+// slice loads one and checks that it can be part of a volume.
+func (b *builder) slice(i int) (*codec.Native, study.Pixel, error) {
+	n, px, err := b.load(i)
+	switch {
+	case err != nil:
+		return nil, px, fmt.Errorf("slice %d: %w", i+1, err)
+	case n == nil || n.Samples != 1 || n.Photometric != "MONOCHROME1" && n.Photometric != "MONOCHROME2":
+		return nil, px, notVolume("colour")
+	case n.Rows != b.rows || n.Cols != b.cols:
+		return nil, px, notVolume("slices of different sizes")
+	case n.Partial:
+		return nil, px, notVolume(fmt.Sprintf("slice %d is damaged", i+1))
+	case len(n.Data) < n.Rows*n.Cols*max(1, n.BitsAllocated/8):
+		return nil, px, ErrCells
+	}
+	return n, px, nil
+}
+
+// narrow: stored values are whole numbers of up to 16 bits, and linear.
+func narrow(n *codec.Native, px *study.Pixel) bool {
+	return !px.Float && n.BitsAllocated <= 16 && px.ModalityLUT == nil
+}
+
+// stored is how many bits of a cell count.
+func stored(n *codec.Native, px *study.Pixel) int {
+	if px.BitsStored < 1 || px.BitsStored > n.BitsAllocated {
+		return n.BitsAllocated
+	}
+	return px.BitsStored
+}
+
+// allocate reduces the planes until the cells fit.
+func (b *builder) allocate(wide bool, n int) error {
+	width := 2
+	if wide {
+		width = 4
+	}
+	b.reduce = 1
+	size := func() int { return (b.rows / b.reduce) * (b.cols / b.reduce) * n }
+	for size() > VolumeBytesMax/width {
+		b.reduce *= 2
+	}
+	if b.reduce > reduceMax || b.rows/b.reduce < 2 || b.cols/b.reduce < 2 {
+		return notVolume(fmt.Sprintf("%d slices of %d × %d exceed %d MB", n, b.cols, b.rows, VolumeBytesMax>>20))
+	}
+	b.grid = grid{n: [3]int{b.cols / b.reduce, b.rows / b.reduce, n}}
+	if wide {
+		b.grid.wide = make([]float32, size())
+	} else {
+		b.grid.short = make([]int16, size())
+	}
+	return nil
+}
+
+// take loads slice i into the grid.
+func (b *builder) take(i int) error {
+	n, px, err := b.slice(i)
+	if err != nil {
+		return err
+	}
+	b.lossy[i] = px.Lossy
+	per := b.grid.n[0] * b.grid.n[1]
+	if b.grid.wide != nil {
+		return b.takeWide(n, px, i, b.grid.wide[i*per:(i+1)*per])
+	}
+	f := &b.first
+	if !narrow(n, &px) || px.Slope != f.Slope || px.Intercept != f.Intercept || px.Signed != f.Signed ||
+		px.BitsStored != f.BitsStored || px.RescaleType != f.RescaleType || px.Photometric != f.Photometric {
+		return errWide
+	}
+	cells := b.short(n, &px, i)
+	b.holes[i] = reduceShort(b.grid.short[i*per:(i+1)*per], cells, b.cols, b.grid.n[0], b.grid.n[1], b.reduce)
+	return nil
+}
+
+// short reads stored values (PS3.5 §8.1.1: the stored bits end at High Bit) as
+// cells.
+func (b *builder) short(n *codec.Native, px *study.Pixel, slice int) []int16 {
+	bits := stored(n, px)
+	shift := max(0, min(px.HighBit+1-bits, n.BitsAllocated-bits))
+	left := 32 - bits
+	low, high := math.MaxInt, math.MinInt
+	if px.Padding != nil {
+		low, high = px.Padding.Low, px.Padding.High
+	}
+	out := make([]int16, n.Rows*n.Cols)
+	wide := n.BitsAllocated == 16
+	for i := range out {
+		var u uint32
+		if wide {
+			u = uint32(binary.LittleEndian.Uint16(n.Data[2*i:]))
+		} else {
+			u = uint32(n.Data[i])
+		}
+		u = u >> shift << left
+		v := int(u >> left)
+		if px.Signed {
+			v = int(int32(u) >> left)
+		}
+		if v >= low && v <= high {
+			out[i] = noCell
+			continue
+		}
+		if v -= b.base; v > math.MaxInt16 {
+			v, b.capped[slice] = math.MaxInt16, true
+		}
+		out[i] = int16(v)
+	}
+	return out
+}
+
+// reduceShort averages k × k cells, leaving out those without a value, and
+// reports whether there are such.
+func reduceShort(dst, src []int16, srcCols, cols, rows, k int) (holes bool) {
+	if k == 1 {
+		copy(dst, src)
+		for _, c := range dst {
+			holes = holes || c == noCell
+		}
+		return holes
+	}
+	for y := range rows {
+		for x := range cols {
+			sum, n := 0, 0
+			for dy := range k {
+				for _, c := range src[(y*k+dy)*srcCols+x*k:][:k] {
+					if c != noCell {
+						sum, n = sum+int(c), n+1
+					}
+				}
+			}
+			c := int16(noCell)
+			if n > 0 {
+				c = int16(math.Round(float64(sum) / float64(n)))
+			}
+			dst[y*cols+x], holes = c, holes || n == 0
+		}
+	}
+	return holes
+}
+
+// takeWide keeps modality values: the frame itself computes them.
+func (b *builder) takeWide(n *codec.Native, px study.Pixel, i int, dst []float32) error {
+	f, err := New(n, px)
+	if err != nil {
+		return err
+	}
+	k, cols := b.reduce, b.grid.n[0]
+	for y := range b.grid.n[1] {
+		for x := range cols {
+			sum, count := 0.0, 0
+			for j := range k * k {
+				if v, ok := f.Probe(x*k+j%k, y*k+j/k); ok && !v.Padding {
+					sum, count = sum+v.Value, count+1
+				}
+			}
+			dst[y*cols+x] = noWide
+			if count > 0 {
+				dst[y*cols+x] = float32(sum / float64(count))
+			} else {
+				b.holes[i] = true
+			}
+		}
+	}
+	return nil
+}
+
+// pixel is what images of the volume share: the facts of the first slice without
+// what belongs to that slice alone.
+func (b *builder) pixel() study.Pixel {
+	px := b.first
+	px.Frames, px.Samples, px.Planar, px.Signed, px.Reformatted = 1, 1, 0, true, true
+	px.PerFrame, px.Overlays, px.Shutter, px.Regions = nil, nil, nil, nil
+	px.PatientOrientation, px.AspectRatio, px.SliceThickness = [2]string{}, nil, 0
+	for _, l := range b.lossy {
+		px.Lossy = px.Lossy || l
+	}
+	if b.grid.wide != nil {
+		px.BitsAllocated, px.BitsStored, px.HighBit, px.Float = 32, 32, 31, true
+		px.Slope, px.Intercept, px.ModalityLUT = 1, 0, nil
+		px.Padding, px.FloatPadding = nil, &[2]float64{noWide, noWide}
+		return px
+	}
+	px.BitsAllocated, px.BitsStored, px.HighBit = 16, 16, 15
+	px.Intercept += px.Slope * float64(b.base)
+	px.Padding = &study.Padding{Low: noCell, High: noCell}
+	return px
+}
+
+func (b *builder) notes() []string {
+	var out []string
+	if b.reduce > 1 {
+		out = append(out, fmt.Sprintf("in-plane resolution reduced to 1/%d to fit memory", b.reduce))
+	}
+	for _, c := range b.capped {
+		if c {
+			return append(out, "highest stored value lowered by one")
+		}
+	}
+	return out
+}
