@@ -15,6 +15,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"github.com/curbside-p2p/curbside/node/desk"
 	"github.com/curbside-p2p/curbside/storage/durable"
 )
 
@@ -44,6 +45,15 @@ type Settings struct {
 	Lock string `toml:"lock"`
 	// Graphics is how the interface draws images: auto, kitty, sixel, sextant, half or off.
 	Graphics string `toml:"graphics"`
+	// Availability is when the persons here take cases, for their cards: see desk.ParseHours.
+	Availability string `toml:"availability"`
+	// Targets are turn-around targets that differ from the defaults, such as stat.accepted=10m.
+	Targets []string `toml:"targets"`
+	// Hook is a program with its arguments, run with the short id of a case and a verb. Webhook is
+	// an address that gets the same. DesktopNotices shows them where there is a desktop.
+	Hook           []string `toml:"hook"`
+	Webhook        string   `toml:"webhook"`
+	DesktopNotices bool     `toml:"desktop-notices"`
 	// Unknown are keys of the file that this version does not know, for a warning.
 	Unknown []string `toml:"-"`
 }
@@ -51,7 +61,7 @@ type Settings struct {
 // defaults are the settings of a home without a file.
 func defaults() Settings {
 	return Settings{
-		Listen: []string{}, Bootstrap: []string{}, Relay: []string{},
+		Listen: []string{}, Bootstrap: []string{}, Relay: []string{}, Targets: []string{}, Hook: []string{},
 		Consent: "treatment", Trust: "invited", Lock: lockAfter.String(), Graphics: "auto",
 	}
 }
@@ -73,9 +83,17 @@ var settings = map[string]setting{
 		allowed: []string{"treatment", "patient", "emergency", "law", "other", ""},
 		get:     func(s Settings) any { return s.Consent },
 	},
-	"trust":    {allowed: []string{"invited", "verified"}, get: func(s Settings) any { return s.Trust }},
-	"lock":     {parse: parseDuration, get: func(s Settings) any { return s.Lock }},
-	"graphics": {allowed: []string{"auto", "kitty", "sixel", "sextant", "half", "off"}, get: func(s Settings) any { return s.Graphics }},
+	"availability": {parse: parseAvailability, get: func(s Settings) any { return s.Availability }},
+	"targets":      {parse: parseTargets, get: func(s Settings) any { return s.Targets }},
+	"hook":         {parse: parseList, get: func(s Settings) any { return s.Hook }},
+	"webhook": {
+		parse: func(s string) (any, error) { return s, desk.CheckWebhook(s) },
+		get:   func(s Settings) any { return s.Webhook },
+	},
+	"desktop-notices": {parse: parseBool, get: func(s Settings) any { return s.DesktopNotices }},
+	"trust":           {allowed: []string{"invited", "verified"}, get: func(s Settings) any { return s.Trust }},
+	"lock":            {parse: parseDuration, get: func(s Settings) any { return s.Lock }},
+	"graphics":        {allowed: []string{"auto", "kitty", "sixel", "sextant", "half", "off"}, get: func(s Settings) any { return s.Graphics }},
 }
 
 // SettingKeys returns the names of all settings.
@@ -210,6 +228,17 @@ func parseList(s string) (any, error) {
 		}
 	}
 	return list, nil
+}
+
+func parseAvailability(s string) (any, error) {
+	_, err := desk.ParseHours(s)
+	return s, err
+}
+
+func parseTargets(s string) (any, error) {
+	list, _ := parseList(s)
+	_, err := desk.ParseTargets(list.([]string))
+	return list, err
 }
 
 func parseDuration(s string) (any, error) {

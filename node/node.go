@@ -18,6 +18,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -100,8 +102,15 @@ func (n *Node) setting(key string) string {
 	if err != nil {
 		return ""
 	}
-	text, _ := v.(string)
-	return text
+	switch v := v.(type) {
+	case string:
+		return v
+	case bool:
+		return strconv.FormatBool(v)
+	case []string:
+		return strings.Join(v, "\n")
+	}
+	return ""
 }
 
 // Handler is the local front door.

@@ -26,7 +26,7 @@ func (a *app) caseCmd() *cobra.Command {
 func (a *app) caseListCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:     "list",
-		Short:   "the worklist",
+		Short:   "the worklist: critical findings first, then what is due first",
 		Example: "  curbside case list\n  curbside case list --json | jq -r '.[] | select(.state==\"asked\") | .case'",
 		Args:    places(),
 		RunE: a.work(func(cmd *cobra.Command, _ []string) error {
@@ -36,7 +36,7 @@ func (a *app) caseListCmd() *cobra.Command {
 			}
 			return a.emit(list, func(pg *page) {
 				for _, c := range list {
-					pg.row(short(c.Case), c.State, c.Priority, caseImages(c.Studies), plural(c.Unread, "new"), c.From, cut(c.Title, 50), c.Flags)
+					pg.row(short(c.Case), c.State, c.Priority, dueWords(c.Due), caseImages(c.Studies), fmt.Sprintf("%d new", c.Unread), c.From, cut(c.Title, 50), c.Flags)
 				}
 			})
 		}),
@@ -85,10 +85,16 @@ func (pg *page) caseDetail(c control.CaseDetail) {
 		pg.field("flags", c.Flags)
 	}
 	pg.field("priority", c.Priority)
-	pg.field("deadline", c.Deadline)
+	pg.field("deadline", inZone(c.Deadline))
+	for _, due := range c.Due {
+		pg.row("due", dueWords([]control.Due{due}), inZone(&due.At))
+	}
 	pg.field("from", c.From)
 	pg.field("patient", c.Patient)
 	pg.gap()
+	for _, x := range c.Criticals {
+		pg.critical(x)
+	}
 	for _, s := range c.Studies {
 		role := "study"
 		if s.Prior {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"time"
 
@@ -269,4 +270,59 @@ func (a *app) caseWhy(op control.Op[control.CaseTextRequest, control.EntryRef], 
 	return a.caseAct(cmd, func(ctx context.Context, id string) (control.EntryRef, error) {
 		return call(ctx, a, op, control.CaseTextRequest{Case: id, Text: text})
 	})
+}
+
+// inZone is an instant in UTC and, where that differs, as the reader's clock shows it.
+func inZone(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	s := cell(*t)
+	if local := t.In(time.Local); local.Format("-0700") != "+0000" {
+		s += local.Format(" (Mon 2 Jan 15:04 MST)")
+	}
+	return s
+}
+
+// dueWords says what a case waits for next: "accepted in 20m", "final OVERDUE 3h".
+func dueWords(list []control.Due) string {
+	if len(list) == 0 {
+		return ""
+	}
+	left := time.Until(list[0].At).Round(time.Minute)
+	if list[0].Overdue {
+		return list[0].What + " OVERDUE " + durationWords(-left)
+	}
+	return list[0].What + " in " + durationWords(left)
+}
+
+func durationWords(d time.Duration) string {
+	switch d = max(d, 0); {
+	case d >= 48*time.Hour:
+		return plural(int(d.Hours()/24), "day")
+	case d >= time.Hour:
+		return strconv.Itoa(int(d.Hours())) + "h" + strconv.Itoa(int(d.Minutes())%60) + "m"
+	default:
+		return strconv.Itoa(int(d.Minutes())) + "m"
+	}
+}
+
+// critical prints a finding with who told whom when.
+func (pg *page) critical(x control.Critical) {
+	state := "acknowledged"
+	if x.Open {
+		state = "NOT ACKNOWLEDGED"
+	}
+	pg.row("CRITICAL", short(x.Entry), "tier "+strconv.Itoa(x.Category), state, x.AuthorName, x.Time)
+	pg.block(x.Text)
+	if len(x.Who) > 0 {
+		pg.row("", "to acknowledge", x.Who, "until "+inZone(x.Due))
+	}
+	for _, t := range x.Attempts {
+		pg.row("", "attempt", t.By, t.Time, t.Text)
+	}
+	if x.Acknowledged != nil {
+		pg.row("", "acknowledged", x.Acknowledged.ByName, x.Acknowledged.Time, x.Acknowledged.Text)
+	}
+	pg.gap()
 }

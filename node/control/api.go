@@ -163,6 +163,11 @@ type Contact struct {
 	Online       bool     `json:"online"`
 	Attestations []string `json:"attestations"`
 	SafetyNumber string   `json:"safety_number"`
+	// Hours is when they take cases, as their card says: null where it does not. Accepting says
+	// whether they do now, as far as is known; OpensAt when they do next.
+	Hours     *string    `json:"hours"`
+	Accepting bool       `json:"accepting"`
+	OpensAt   *time.Time `json:"opens_at"`
 	// File is the Join or Accept to carry back, where one was asked for.
 	File []byte `json:"file,omitempty"`
 	// Warning is talk for stderr: what did not happen yet.
@@ -355,17 +360,21 @@ type CaseRequest struct {
 
 // Case is a row of the worklist.
 type Case struct {
-	Case     string      `json:"case"`
-	Title    string      `json:"title"`
-	State    string      `json:"state"`
-	Flags    []string    `json:"flags"`
-	Priority string      `json:"priority"`
-	Deadline *time.Time  `json:"deadline"`
-	From     string      `json:"from"`
-	Members  int         `json:"members"`
-	Unread   int         `json:"unread"`
-	Report   *string     `json:"report"`
-	Studies  []CaseStudy `json:"studies"`
+	Case     string     `json:"case"`
+	Title    string     `json:"title"`
+	State    string     `json:"state"`
+	Flags    []string   `json:"flags"`
+	Priority string     `json:"priority"`
+	Deadline *time.Time `json:"deadline"`
+	From     string     `json:"from"`
+	Members  int        `json:"members"`
+	Unread   int        `json:"unread"`
+	// Due is what the case waits for, the next first; Criticals are its findings that somebody must
+	// acknowledge, or has.
+	Due       []Due       `json:"due"`
+	Criticals []Critical  `json:"criticals"`
+	Report    *string     `json:"report"`
+	Studies   []CaseStudy `json:"studies"`
 	// Created is the claimed time of the request; Mine says whether this person asked.
 	Created  time.Time `json:"created"`
 	Mine     bool      `json:"mine"`
@@ -593,12 +602,15 @@ type AuditReport struct {
 
 // Event tells an interface what changed, never what it says: ids, kinds and counts only.
 type Event struct {
-	Event string    `json:"event"` // entry, case, study, transfer, peer, contact, status
-	Case  string    `json:"case,omitempty"`
-	Study string    `json:"study,omitempty"`
-	Entry string    `json:"entry,omitempty"`
-	Kind  string    `json:"kind,omitempty"`
-	Time  time.Time `json:"time"`
+	Event string `json:"event"` // entry, case, study, transfer, peer, contact, status, notice
+	Case  string `json:"case,omitempty"`
+	Study string `json:"study,omitempty"`
+	Entry string `json:"entry,omitempty"`
+	// Kind is an entry's kind, or what a notice says: asked, report, critical, overdue-accepted and such.
+	Kind string `json:"kind,omitempty"`
+	// Person is who is told by a notice.
+	Person string    `json:"person,omitempty"`
+	Time   time.Time `json:"time"`
 }
 
 // FrameRequest names a frame; without Study all studies are searched. Frames count from 0.

@@ -93,3 +93,75 @@ type CaseAssignRequest struct {
 	Case string   `json:"case"`
 	To   []string `json:"to"`
 }
+
+// The on-call roster of the acting person: who is asked next when nobody accepts in time.
+var (
+	RosterSet  = Op[RosterRequest, []RosterEntry]("roster/set")
+	RosterList = Op[None, []RosterEntry]("roster/list")
+)
+
+// RosterRequest replaces the roster; without members there is none.
+type RosterRequest struct {
+	Members []RosterMember `json:"members"`
+}
+
+// RosterMember is a contact with hours, those of their card if not said.
+type RosterMember struct {
+	Contact string `json:"contact"`
+	Hours   string `json:"hours,omitempty"`
+}
+
+// RosterEntry is one person of the roster, in order.
+type RosterEntry struct {
+	Person    string     `json:"person"`
+	Name      string     `json:"name"`
+	Trust     string     `json:"trust"`
+	Hours     *string    `json:"hours"`     // null where nobody has said
+	Accepting bool       `json:"accepting"` // takes cases now, as far as is known
+	OpensAt   *time.Time `json:"opens_at"`  // when they take cases next; null if not known or never
+}
+
+// Due is a step that a case waits for.
+type Due struct {
+	What    string    `json:"what"` // delivered, accepted, reply, preliminary, final, acknowledged, needed, critical
+	Entry   *string   `json:"entry"`
+	From    time.Time `json:"from"`
+	At      time.Time `json:"at"`
+	Share   float64   `json:"share"` // of the time that has passed
+	Overdue bool      `json:"overdue"`
+}
+
+// Critical is a critical finding with who told whom when (FIELD §4.6).
+type Critical struct {
+	Entry      string     `json:"entry"`
+	Of         string     `json:"of"`
+	Author     string     `json:"author"`
+	AuthorName string     `json:"author_name"`
+	Category   int        `json:"category"`
+	Text       string     `json:"text"`
+	Time       time.Time  `json:"time"`
+	Who        []string   `json:"who"` // names of who must acknowledge, the alternates after
+	Due        *time.Time `json:"due"`
+	Open       bool       `json:"open"`
+	ForMe      bool       `json:"for_me"` // the acting person may acknowledge it
+	Attempts   []Attempt  `json:"attempts"`
+	// Acknowledged is who read it back, and when; null while it is open.
+	Acknowledged *Acknowledged `json:"acknowledged"`
+}
+
+// Attempt is a try to reach somebody.
+type Attempt struct {
+	Entry string    `json:"entry"`
+	By    string    `json:"by"`
+	Time  time.Time `json:"time"`
+	Text  string    `json:"text"`
+}
+
+// Acknowledged is the end of a critical finding.
+type Acknowledged struct {
+	Entry  string    `json:"entry"`
+	By     string    `json:"by"`
+	ByName string    `json:"by_name"`
+	Time   time.Time `json:"time"`
+	Text   string    `json:"text"`
+}

@@ -14,14 +14,15 @@ import (
 
 // Actions of the audit log that the desk records.
 const (
-	actionImport = audit.Import
-	actionView   = audit.View
-	actionGrant  = audit.Grant
-	actionExport = audit.Export
-	actionVerify = audit.Verify
-	actionRole   = audit.Role
-	actionKey    = audit.Key
-	actionPurge  = audit.Purge
+	actionImport   = audit.Import
+	actionView     = audit.View
+	actionGrant    = audit.Grant
+	actionExport   = audit.Export
+	actionVerify   = audit.Verify
+	actionRole     = audit.Role
+	actionKey      = audit.Key
+	actionPurge    = audit.Purge
+	actionSettings = audit.Settings
 )
 
 func (d *Desk) openAudit() error {

@@ -49,7 +49,7 @@ func (d *Desk) actingIn(ctx context.Context, said string) (*person, *thread, err
 	return p, t, err
 }
 
-// CaseList lists a person's cases, the most urgent first.
+// CaseList lists a person's cases: critical findings first, then what is due first.
 func (d *Desk) CaseList(ctx context.Context, _ control.None) ([]control.Case, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -65,12 +65,38 @@ func (d *Desk) CaseList(ctx context.Context, _ control.None) ([]control.Case, er
 	}
 	slices.SortFunc(out, func(a, b control.Case) int {
 		return cmp.Or(
+			cmp.Compare(tier(a), tier(b)),
+			compareDeadline(nextDue(a), nextDue(b)),
 			-cmp.Compare(urgency(a), urgency(b)),
 			compareDeadline(a.Deadline, b.Deadline),
 			-a.Created.Compare(b.Created),
 			strings.Compare(a.Case, b.Case))
 	})
 	return out, nil
+}
+
+// tier orders the worklist: open critical findings, most pressing first and above all others those
+// that the reader must acknowledge; then what is open; then the rest.
+func tier(c control.Case) int {
+	best := 8
+	if openState(c.State) {
+		best = 7
+	}
+	for _, x := range c.Criticals {
+		if n := x.Category; x.Open && x.ForMe {
+			best = min(best, n)
+		} else if x.Open {
+			best = min(best, 3+n)
+		}
+	}
+	return best
+}
+
+func nextDue(c control.Case) *time.Time {
+	if len(c.Due) == 0 {
+		return nil
+	}
+	return &c.Due[0].At
 }
 
 func urgency(c control.Case) int {
@@ -104,7 +130,9 @@ func (d *Desk) caseRow(p *person, t *thread) control.Case {
 		at := time.UnixMilli(s.NeededByMS).UTC()
 		c.Deadline = &at
 	}
-	if s.Overdue(consult.Clock{NowMS: d.nowMS()}) {
+	clock := d.clock()
+	c.Due, c.Criticals = d.dueRows(s, clock), d.criticalRows(p, s, clock)
+	if s.Overdue(clock) {
 		c.Flags = append(c.Flags, consult.FlagOverdue)
 	}
 	if r := s.Request; r != nil {

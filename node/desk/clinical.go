@@ -26,6 +26,8 @@ func (d *Desk) registerClinical(mux *http.ServeMux) {
 	control.CaseOutcome.Handle(mux, d.CaseOutcome)
 	control.CaseQuarantine.Handle(mux, d.CaseQuarantine)
 	control.CaseAssign.Handle(mux, d.CaseAssign)
+	control.RosterSet.Handle(mux, d.RosterSet)
+	control.RosterList.Handle(mux, d.RosterList)
 }
 
 // CaseAsk asks the owners, or those named, a question that the case waits for.

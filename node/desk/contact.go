@@ -230,6 +230,7 @@ func (d *Desk) contactRowOf(p *person, id identity.PersonID) control.Contact {
 			c.Specialties = append(c.Specialties, text.Line(s))
 		}
 	}
+	c.Hours, c.Accepting, c.OpensAt = d.availability(d.hoursOf(id))
 	if row, ok := d.contact(p, id); ok && row.Trust == trustVerified {
 		c.Verified = true
 		c.VerifiedHow = &row.How

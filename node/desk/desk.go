@@ -55,7 +55,7 @@ type Config struct {
 	Log        *slog.Logger
 	// PassphraseKiB is the cost of new passphrases, 0 for the default; tests lower it.
 	PassphraseKiB uint32
-	// Setting reads a setting of the configuration file: trust, consent.
+	// Setting reads a setting of the configuration file: trust, consent. The parts of a list are lines.
 	Setting func(key string) string
 }
 
@@ -77,6 +77,7 @@ type Desk struct {
 	receipts chan ledger.ThreadID // threads whose receipts are due
 	whole    *queue               // blobs that became whole
 	lost     *queue               // blobs of which leaves were lost again
+	notes    chan note            // notices for hooks
 	closing  chan struct{}
 	close    sync.Once
 	loops    sync.WaitGroup
@@ -95,6 +96,7 @@ type Desk struct {
 	studies  *catalogue
 	unplaced [][]byte // records of people who are nobody here yet
 	forgotMS int64    // when waiting entries were dropped last
+	inTime   targetsRead
 }
 
 // onlinePeer counts the sessions with one peer.
@@ -110,6 +112,7 @@ func Open(ctx context.Context, cfg Config) (*Desk, error) {
 		dir: cfg.Dir, now: cfg.Now, log: cfg.Log, setting: cfg.Setting, passphraseKiB: cfg.PassphraseKiB,
 		plan: exchange.NewPlan(), events: newBus(), whole: newQueue(),
 		receipts: make(chan ledger.ThreadID, 1024),
+		notes:    make(chan note, noticesMax),
 		threads:  map[ledger.ThreadID]*thread{},
 		profiles: map[identity.PersonID]*identity.Profile{},
 		devices:  map[identity.DeviceID]identity.PersonID{},
@@ -195,13 +198,15 @@ func (d *Desk) Attach(n Network) error {
 	return d.refreshCards()
 }
 
-// Run does what must be done in time while the node serves: receipts, pending invites, cards.
+// Run does what must be done in time while the node serves: receipts, pending invites, cards, what is due.
 func (d *Desk) Run(ctx context.Context) error {
 	tick := time.NewTicker(pendingEvery)
 	defer tick.Stop()
 	var pending sync.WaitGroup
 	defer pending.Wait()
 	pending.Go(func() { d.pendingLoop(ctx) })
+	pending.Go(func() { d.attendLoop(ctx) })
+	pending.Go(func() { d.hookLoop(ctx) })
 	due := map[ledger.ThreadID]bool{}
 	var quiet <-chan time.Time
 	d.queueReceipts()

@@ -410,7 +410,7 @@ func (d *Desk) refreshCards() error {
 		old := p.profile.Cards[p.device.ID()]
 		next := identity.Card{
 			IssuedMS: d.nowMS(), KEM: p.kems[0].Public(), Addrs: d.selfAddrs(p),
-			Name: p.self.Name, Kind: p.self.Kind, Specialties: p.self.Specialties,
+			Name: p.self.Name, Kind: p.self.Kind, Specialties: p.self.Specialties, Hours: d.ownHours(),
 		}
 		if old != nil && sameCard(old, &next) {
 			continue
