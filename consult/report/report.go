@@ -9,6 +9,9 @@
 // whoever holds the entry and the signer's certificate can check and print it
 // without the case. Text renders it. A document never changes; a new form is a
 // new number in field 1.
+//
+// A [Dossier] is a whole case for people and programs outside: [PDF], [JSON] and
+// [FHIR] print it. [Templates] are where a report starts.
 package report
 
 import (

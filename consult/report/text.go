@@ -66,6 +66,12 @@ func warnings(l Later) []string {
 	if l.Superseded {
 		out = append(out, "SUPERSEDED: its author signed a newer report")
 	}
+	for _, a := range l.Addenda {
+		if a.Correction {
+			out = append(out, "CORRECTED by its author: read the correction with it")
+			break
+		}
+	}
 	if l.Stale {
 		out = append(out, "STALE: images came that its author had not seen")
 	}
