@@ -69,7 +69,7 @@ func (v *viewer) tags() []string {
 	}
 	if p.frame != nil {
 		for _, warn := range p.frame.f.Warnings() {
-			if warn != "lossy compression" {
+			if !strings.HasPrefix(warn, "lossy compression") { // said above, shorter
 				out = append(out, line(warn))
 			}
 		}

@@ -22,7 +22,7 @@ func (f *Frame) rgb(n *codec.Native) error {
 	if len(n.Data) < need {
 		return ErrCells
 	}
-	data := bytesOf(n.Data[:need], width, f.px.BitsStored)
+	data := bytesOf(n.Data[:need], width, f.layout(n))
 	if packed {
 		data = unpack422(data, n.Rows, n.Cols)
 	}
@@ -33,18 +33,27 @@ func (f *Frame) rgb(n *codec.Native) error {
 	return nil
 }
 
-// bytesOf keeps the top 8 of the stored bits.
-func bytesOf(data []byte, width, stored int) []byte {
-	if width == 1 {
+// bytesOf keeps the top 8 of the stored bits; fewer are spread over 0 to 255.
+func bytesOf(data []byte, width int, l layout) []byte {
+	if width == 1 && l.bits == 8 {
 		return data
 	}
-	shift := max(0, min(stored, 8*width)-8)
 	out := make([]byte, len(data)/width)
+	top := uint64(1)<<l.bits - 1
 	for i := range out {
-		if width == 2 {
-			out[i] = byte(binary.LittleEndian.Uint16(data[2*i:]) >> shift)
+		var u uint64
+		switch width {
+		case 1:
+			u = uint64(data[i])
+		case 2:
+			u = uint64(binary.LittleEndian.Uint16(data[2*i:]))
+		default:
+			u = uint64(binary.LittleEndian.Uint32(data[4*i:]))
+		}
+		if u = u >> l.shift & top; l.bits < 8 {
+			out[i] = byte(u * 255 / top)
 		} else {
-			out[i] = byte(binary.LittleEndian.Uint32(data[4*i:]) >> shift)
+			out[i] = byte(u >> (l.bits - 8))
 		}
 	}
 	return out
@@ -90,41 +99,64 @@ func clamp(v int) byte { return byte(max(0, min(v, 255))) }
 func (f *Frame) paletted(n *codec.Native) error {
 	p := f.px.Palette
 	cells := n.Rows * n.Cols
-	if p == nil || n.Samples != 1 || n.BitsAllocated != 8 && n.BitsAllocated != 16 {
+	if p == nil || n.Samples != 1 || n.BitsAllocated != 8 && n.BitsAllocated != 16 && n.BitsAllocated != 1 {
 		return ErrPhotometric
 	}
-	width := n.BitsAllocated / 8
+	width := max(1, n.BitsAllocated/8)
 	if len(n.Data) < cells*width {
 		return ErrCells
 	}
+	s := newShades(p)
+	if s == nil {
+		return ErrPhotometric
+	}
+	l := f.layout(n)
 	f.colour = make([]byte, 3*cells)
-	for c, l := range []*study.LUT{&p.Red, &p.Green, &p.Blue} {
-		if len(l.Data) == 0 {
-			return ErrPhotometric
-		}
-		table := paletteBytes(l)
-		for i := range cells {
-			f.colour[3*i+c] = table[max(0, min(f.index(n, i)-l.First, len(table)-1))]
-		}
+	for i := range cells {
+		c := s.of(cellAt(n, l, width, i))
+		f.colour[3*i], f.colour[3*i+1], f.colour[3*i+2] = c[0], c[1], c[2]
 	}
 	return nil
 }
 
-// index is the stored value of a palette pixel.
-func (f *Frame) index(n *codec.Native, i int) int {
-	bits := f.px.BitsStored
-	if n.BitsAllocated == 8 {
-		v := int(n.Data[i]) & (1<<min(max(bits, 1), 8) - 1)
-		if n.Signed {
-			return int(int8(n.Data[i]))
+// cellAt is the stored value of a cell of at most 16 bits.
+func cellAt(n *codec.Native, l layout, width, i int) int {
+	u := uint16(n.Data[i*width])
+	if width == 2 {
+		u = binary.LittleEndian.Uint16(n.Data[2*i:])
+	}
+	u = u >> l.shift << (16 - l.bits)
+	if n.Signed && l.bits > 1 {
+		return int(int16(u)) >> (16 - l.bits)
+	}
+	return int(u >> (16 - l.bits))
+}
+
+// shades are the colours of a palette; below and above it the first and last.
+type shades struct {
+	first int // the lowest value that any table has an entry for
+	lut   [3]*study.LUT
+	table [3][]byte
+}
+
+// newShades gives nil for a palette with an empty table.
+func newShades(p *study.Palette) *shades {
+	s := &shades{first: min(p.Red.First, p.Green.First, p.Blue.First), lut: [3]*study.LUT{&p.Red, &p.Green, &p.Blue}}
+	for c, l := range s.lut {
+		if len(l.Data) == 0 {
+			return nil
 		}
-		return v
+		s.table[c] = paletteBytes(l)
 	}
-	u := binary.LittleEndian.Uint16(n.Data[2*i:])
-	if n.Signed {
-		return int(int16(u))
+	return s
+}
+
+func (s *shades) of(v int) [3]uint8 {
+	var out [3]uint8
+	for c, t := range s.table {
+		out[c] = t[max(0, min(v-s.lut[c].First, len(t)-1))]
 	}
-	return int(u) & (1<<min(max(bits, 1), 16) - 1)
+	return out
 }
 
 // paletteBytes: of 16-bit entries the high byte is shown; 8-bit entries that
@@ -136,7 +168,7 @@ func paletteBytes(l *study.LUT) []byte {
 	}
 	out := make([]byte, len(l.Data))
 	for i, v := range l.Data {
-		out[i] = byte(v >> shift)
+		out[i] = byte(min(v>>shift, 255))
 	}
 	return out
 }

@@ -22,6 +22,10 @@ type Presentation struct {
 	Turn    Turn
 	Area    *Area
 	Shutter *study.Shutter
+	// Hide is a bitmap shutter (PS3.3 C.7.6.15): its set bits are shown as HideValue,
+	// a P-value of 16 bits.
+	Hide      *study.Overlay
+	HideValue uint16
 	// Overlays of the state itself, and the groups of the image's overlays that it
 	// activates; the others of the image are not drawn.
 	Overlays  []study.Overlay

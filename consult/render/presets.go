@@ -1,71 +1,93 @@
 package render
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/curbside-p2p/curbside/consult/study"
 )
 
-// A Preset is a named window for CT.
+// A Preset is a named window, in modality values.
 type Preset struct {
 	Name   string
 	Window study.Window
+	Invert bool
 	parts  string // body parts that it is offered first for
 }
 
 // presets is IMAGING.md §5.3: centre and width in HU.
 var presets = []Preset{
-	{"brain", study.Window{Centre: 40, Width: 80}, "HEAD BRAIN SKULL"},
-	{"stroke", study.Window{Centre: 35, Width: 35}, "HEAD BRAIN"},
-	{"subdural", study.Window{Centre: 75, Width: 215}, "HEAD BRAIN"},
-	{"bone head", study.Window{Centre: 600, Width: 2800}, "HEAD SKULL"},
-	{"neck", study.Window{Centre: 50, Width: 350}, "NECK"},
-	{"lung", study.Window{Centre: -600, Width: 1500}, "CHEST LUNG THORAX"},
-	{"mediastinum", study.Window{Centre: 50, Width: 350}, "CHEST LUNG THORAX"},
-	{"abdomen", study.Window{Centre: 50, Width: 400}, "ABDOMEN"},
-	{"liver", study.Window{Centre: 90, Width: 150}, "ABDOMEN LIVER"},
-	{"pelvis", study.Window{Centre: 40, Width: 400}, "PELVIS"},
-	{"bone", study.Window{Centre: 400, Width: 1800}, "EXTREMITY HIP KNEE FOOT HAND"},
-	{"spine soft", study.Window{Centre: 50, Width: 250}, "SPINE CSPINE TSPINE LSPINE"},
-	{"CTA", study.Window{Centre: 300, Width: 600}, ""},
+	{Name: "brain", Window: study.Window{Centre: 40, Width: 80}, parts: "HEAD BRAIN SKULL"},
+	{Name: "stroke", Window: study.Window{Centre: 35, Width: 35}, parts: "HEAD BRAIN SKULL"},
+	{Name: "subdural", Window: study.Window{Centre: 75, Width: 215}, parts: "HEAD BRAIN SKULL"},
+	{Name: "bone head", Window: study.Window{Centre: 600, Width: 2800}, parts: "HEAD SKULL FACE SINUS ORBIT EAR TEMPORAL JAW MANDIBLE"},
+	{Name: "neck", Window: study.Window{Centre: 50, Width: 350}, parts: "NECK"},
+	{Name: "lung", Window: study.Window{Centre: -600, Width: 1500}, parts: "CHEST LUNG THORAX"},
+	{Name: "mediastinum", Window: study.Window{Centre: 50, Width: 350}, parts: "CHEST LUNG THORAX HEART"},
+	{Name: "abdomen", Window: study.Window{Centre: 50, Width: 400}, parts: "ABD KIDNEY PANCREAS"},
+	{Name: "liver", Window: study.Window{Centre: 90, Width: 150}, parts: "ABD LIVER"},
+	{Name: "pelvis", Window: study.Window{Centre: 40, Width: 400}, parts: "PELV BLADDER"},
+	{Name: "bone", Window: study.Window{Centre: 400, Width: 1800}, parts: "EXTREMITY ARM LEG HIP KNEE ANKLE FOOT HAND WRIST ELBOW SHOULDER SPINE PELV"},
+	{Name: "spine soft", Window: study.Window{Centre: 50, Width: 250}, parts: "SPINE"},
+	{Name: "CTA", Window: study.Window{Centre: 300, Width: 600}, parts: "AORTA ARTER CAROTID CORON ANGIO"},
 }
 
+// uptakeTop is the SUV that is black in the PET preset.
+const uptakeTop = 7
+
 // Presets are the windows to offer for an image, those for its body part
-// first. Only CT has any.
+// first. CT has those of the table, PET has one where its uptake can be
+// computed, others have none.
 func Presets(px study.Pixel) []Preset {
+	if px.Modality == "PT" {
+		return uptakePresets(px)
+	}
 	if px.Modality != "CT" {
 		return nil
 	}
 	part := strings.ToUpper(strings.TrimSpace(px.BodyPart))
-	var first, rest []Preset
-	for _, p := range presets {
-		if part != "" && fits(p.parts, part) {
-			first = append(first, p)
-		} else {
-			rest = append(rest, p)
-		}
-	}
-	return append(first, rest...)
+	first := slices.Clone(presets)
+	slices.SortStableFunc(first, func(a, b Preset) int { return rank(a, part) - rank(b, part) })
+	return first
 }
 
-func fits(parts, part string) bool {
-	for p := range strings.FieldsSeq(parts) {
-		if strings.Contains(part, p) {
-			return true
-		}
+func uptakePresets(px study.Pixel) []Preset {
+	k, err := Uptake(px)
+	if err != nil {
+		return nil
 	}
-	return false
+	return []Preset{{Name: "SUV 0-7", Window: study.Window{Centre: uptakeTop / k / 2, Width: uptakeTop / k}, Invert: true}}
 }
 
-// PresetWindow finds a preset by name, case-blind, with or without spaces.
+// rank is 0 for presets that fit the body part.
+func rank(p Preset, part string) int {
+	if part != "" {
+		for s := range strings.FieldsSeq(p.parts) {
+			if strings.Contains(part, s) {
+				return 0
+			}
+		}
+	}
+	return 1
+}
+
+// PresetWindow finds a preset for CT by name, case-blind, with or without spaces.
 func PresetWindow(name string) (study.Window, bool) {
+	p, ok := find(presets, name)
+	return p.Window, ok
+}
+
+// FindPreset finds one of the presets that an image has.
+func FindPreset(px study.Pixel, name string) (Preset, bool) { return find(Presets(px), name) }
+
+func find(list []Preset, name string) (Preset, bool) {
 	plain := func(s string) string {
 		return strings.NewReplacer(" ", "", "-", "", "_", "").Replace(strings.ToLower(s))
 	}
-	for _, p := range presets {
+	for _, p := range list {
 		if plain(p.Name) == plain(name) {
-			return p.Window, true
+			return p, true
 		}
 	}
-	return study.Window{}, false
+	return Preset{}, false
 }

@@ -260,7 +260,7 @@ func TestCalibrationLabels(t *testing.T) {
 		"film":            {study.Pixel{Modality: "OT", NominalSpacing: b}, "mm film scale", true, 0.1},
 		"nothing":         {study.Pixel{Modality: "CR"}, "px, uncalibrated", false, 1},
 		"ultrasound":      {study.Pixel{Modality: "US", PixelSpacing: a}, "px, uncalibrated", false, 1},
-		"dx spacing only": {study.Pixel{Modality: "DX", PixelSpacing: a}, "px, uncalibrated", false, 1},
+		"dx spacing only": {study.Pixel{Modality: "DX", PixelSpacing: a}, "mm, calibration method not stated", true, 0.3},
 	} {
 		got := Calibrate(c.px)
 		if got.Label != c.label || got.OK != c.ok || math.Abs(got.DX-c.dx) > 1e-9 {
@@ -312,7 +312,7 @@ func TestWarnings(t *testing.T) {
 	n := grey16(px, 1, 2)
 	n.Partial = true
 	got := strings.Join(mustNew(t, n, px).Warnings(), "; ")
-	if got != "preview: some rows are missing; lossy compression; uncalibrated" {
+	if got != "preview: some rows are missing; lossy compression; uncalibrated; orientation not given" {
 		t.Errorf("got %q", got)
 	}
 }

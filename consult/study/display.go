@@ -108,6 +108,7 @@ type PET struct {
 	SeriesTime      string  `json:"series_time,omitempty"`
 	AcquisitionDate string  `json:"acquisition_date,omitempty"`
 	AcquisitionTime string  `json:"acquisition_time,omitempty"`
+	Timezone        string  `json:"timezone,omitempty"`
 	Weight          float64 `json:"weight,omitempty"` // kg
 }
 

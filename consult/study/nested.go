@@ -91,7 +91,7 @@ func (in *Instance) readTables(o *Outline, elements []*dicom.Element) {
 	}
 	p.ModalityLUT = one(tagModalityLUT, p.Signed)
 	p.PresentLUT = one(tagPresentation, false) // PS3.3 C.11.4.1: the first mapped value is 0
-	p.VOILUTs = lutsOf(itemsOf(elements, tagVOILUT), p.Signed || p.Intercept < 0)
+	p.VOILUTs = lutsOf(itemsOf(elements, tagVOILUT), p.ModalityLUT == nil && (p.Signed || p.Intercept < 0))
 }
 
 // lutsOf reads the items of a VOI LUT Sequence.

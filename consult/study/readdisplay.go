@@ -67,6 +67,7 @@ func (o *Outline) pet(modality string) *PET {
 		Units: o.code(0x00541001), SUVType: o.code(0x00541006), DecayCorrection: o.code(0x00541102),
 		SeriesDate: o.code(0x00080021), SeriesTime: o.code(0x00080031),
 		AcquisitionDate: o.code(0x00080022), AcquisitionTime: o.code(0x00080032),
-		Weight: o.length(0x00101030),
+		Timezone: o.code(0x00080201),
+		Weight:   o.length(0x00101030),
 	}
 }
