@@ -135,7 +135,7 @@ type Measured struct {
 // Measure measures a mark on the frame that it lies on. Marks that measure
 // nothing, and regions that hold no pixel, give no number.
 func Measure(g *consult.Geometry, f *render.Frame) ([]Measured, error) {
-	return MeasureWith(g, f, SpacingOf(f))
+	return MeasureWith(g, f, SpacingOf(f, g.Pixels()...))
 }
 
 // MeasureWith is Measure with a user's calibration.
@@ -149,6 +149,9 @@ func MeasureWith(g *consult.Geometry, f *render.Frame, s Spacing) ([]Measured, e
 		if !inside(p, f.Rows(), f.Cols()) {
 			return nil, ErrOutside
 		}
+	}
+	if s.None && !t.ofPixels() {
+		return nil, nil
 	}
 	m, err := measures[t.Construct](&ruler{g: g, p: points, f: f, s: s})
 	if err != nil {
@@ -190,11 +193,14 @@ func Differs(author consult.Values, own []Measured) bool {
 	return false
 }
 
+// rounding is what a value in thousandths is off by, and a float64 in the last places.
+const rounding = 0.0005 + 1e-9
+
 func matches(a consult.Value, own []Measured) bool {
 	v := float64(a.Thousandths) / 1000
 	for _, o := range own {
 		if o.Name == a.Name {
-			return o.Unit == a.Unit && o.Calibration == a.Calibration && math.Abs(v-o.Value) <= max(0.005*math.Abs(o.Value), 0.05)
+			return o.Unit == a.Unit && o.Calibration == a.Calibration && math.Abs(v-o.Value) <= max(0.005*math.Abs(o.Value), 0.05)+rounding
 		}
 	}
 	return false

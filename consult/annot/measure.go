@@ -17,13 +17,19 @@ type Spacing struct {
 	Label string  // beside every length and area
 	// Aspect: the ratio of DX and DY is known, so that angles are true.
 	Aspect bool
+	// None: the pixels are not a picture of space, or of two (regions of an
+	// ultrasound image): no length, area or angle.
+	None bool
 }
 
 const uncalibrated = "uncalibrated"
 
-// SpacingOf is what the image says of itself.
-func SpacingOf(f *render.Frame) Spacing {
+// SpacingOf is what the image says of itself, where the points are.
+func SpacingOf(f *render.Frame, points ...[2]float64) Spacing {
 	px := f.Pixel()
+	if px.Modality == "US" && len(px.Regions) > 0 {
+		return regional(px, points)
+	}
 	if c := render.Calibrate(px); c.OK {
 		return Spacing{MM: true, DX: c.DX, DY: c.DY, Label: label(c.Label), Aspect: true}
 	}
@@ -97,9 +103,9 @@ func Calibrated(g *consult.Geometry, v consult.Values, f *render.Frame, by strin
 
 // scale makes two points mm apart, with the aspect that the image has.
 func scale(g *consult.Geometry, f *render.Frame, mm float64) (Spacing, bool) {
-	s := SpacingOf(f)
 	p := g.Pixels()
-	if len(p) != 2 || !(mm > 0 && mm <= trueLengthMax) {
+	s := SpacingOf(f, p...)
+	if len(p) != 2 || s.None || !(mm > 0 && mm <= trueLengthMax) {
 		return Spacing{}, false
 	}
 	k := mm / math.Hypot((p[1][0]-p[0][0])*s.DX, (p[1][1]-p[0][1])*s.DY)

@@ -3,6 +3,7 @@ package annot
 import (
 	"math"
 	"math/bits"
+	"slices"
 
 	"github.com/curbside-p2p/curbside/consult/consult"
 )
@@ -31,18 +32,23 @@ func (r *ruler) region() ([]Measured, error) {
 		add("min"+suffix, r.f.Unit(), s.low)
 		add("max"+suffix, r.f.Unit(), s.high)
 	}
-	area := r.len("area", r.area()*r.s.DX*r.s.DY)
-	if !r.s.MM {
-		area.Value = r.area() // in pixels as they are
+	if !r.s.None {
+		out = append(out, r.areaOf(n))
 	}
-	area.Unit += "2"
-	area.N = n
-	out = append(out, area)
 	add("n", "", float64(n))
 	if padding > 0 {
 		add("padding", "", float64(padding))
 	}
 	return out, nil
+}
+
+func (r *ruler) areaOf(n int) Measured {
+	m := r.len("area", r.area())
+	if r.s.MM {
+		m.Value *= r.s.DX * r.s.DY
+	}
+	m.Unit, m.N = m.Unit+"2", n
+	return m
 }
 
 // statistic gathers mean and spread in one pass (Welford), which loses nothing
@@ -69,39 +75,26 @@ func (r *ruler) collect() (stats []statistic, padding int) {
 	if r.f.Colour() {
 		stats = make([]statistic, len(channels))
 	}
-	contains, box := r.inside()
-	for y := box[1]; y < box[3]; y++ {
-		for x := box[0]; x < box[2]; x++ {
-			if !contains(x, y) {
-				continue
+	add := func(x, y int) {
+		v, ok := r.f.Probe(x, y)
+		switch {
+		case !ok:
+		case v.Padding:
+			padding++
+		case v.Colour:
+			for i := range stats {
+				stats[i].add(float64(v.RGB[i]))
 			}
-			v, ok := r.f.Probe(x, y)
-			switch {
-			case !ok:
-			case v.Padding:
-				padding++
-			case v.Colour:
-				for i := range stats {
-					stats[i].add(float64(v.RGB[i]))
-				}
-			default:
-				stats[0].add(v.Value)
-			}
+		default:
+			stats[0].add(v.Value)
 		}
 	}
-	return stats, padding
-}
-
-// inside returns a test for pixel centres and the pixels to try. All of it is
-// in whole thousandths of a pixel, so exact: a centre on a left or upper edge is
-// in, one on a right or lower edge is out, and regions that share an edge share no
-// pixel.
-func (r *ruler) inside() (func(x, y int) bool, [4]int) {
 	if r.g.Shape == consult.ShapeEllipse {
-		return r.ellipse()
+		r.ellipse(add)
+	} else {
+		r.polygon(add)
 	}
-	p := outline(r.g)
-	return func(x, y int) bool { return evenOdd(p, centre(x), centre(y)) }, r.box(p)
+	return stats, padding
 }
 
 func centre(i int) int64 { return int64(i)*1000 + 500 }
@@ -115,20 +108,50 @@ func outline(g *consult.Geometry) []consult.GeometryPoint {
 	return []consult.GeometryPoint{a, {X: b.X, Y: a.Y}, b, {X: a.X, Y: b.Y}}
 }
 
-func evenOdd(p []consult.GeometryPoint, x, y int64) bool {
-	in := false
+// polygon visits the pixels whose centre lies inside, by the even-odd rule, row by
+// row. All of it is in whole thousandths of a pixel, so exact: a centre on a left or
+// upper edge is in, one on a right or lower edge is out, and regions that share
+// an edge share no pixel.
+func (r *ruler) polygon(visit func(x, y int)) {
+	p := outline(r.g)
+	box := r.box(p)
+	var ends []int
+	for y := box[1]; y < box[3]; y++ {
+		ends = crossings(ends[:0], p, centre(y))
+		slices.Sort(ends)
+		for i := 0; i+1 < len(ends); i += 2 {
+			for x := max(0, ends[i]); x < min(ends[i+1], r.f.Cols()); x++ {
+				visit(x, y)
+			}
+		}
+	}
+}
+
+// crossings appends, for each edge that crosses the row of centres at y, how many
+// pixel centres of the row lie left of it.
+func crossings(out []int, p []consult.GeometryPoint, y int64) []int {
 	for i := range p {
 		a, b := p[i], p[(i+1)%len(p)]
 		if (a.Y <= y) == (b.Y <= y) {
 			continue
 		}
-		// x < a.X + (y-a.Y)(b.X-a.X)/(b.Y-a.Y), multiplied out.
-		d := (x-a.X)*(b.Y-a.Y) - (y-a.Y)*(b.X-a.X)
-		if (d < 0) == (b.Y > a.Y) && d != 0 {
-			in = !in
+		if a.Y > b.Y {
+			a, b = b, a
 		}
+		// The edge is at a.X + (y-a.Y)(b.X-a.X)/h; centres are at 1000 n + 500.
+		h := b.Y - a.Y
+		out = append(out, int(ceilDiv((a.X-500)*h+(y-a.Y)*(b.X-a.X), 1000*h)))
 	}
-	return in
+	return out
+}
+
+// ceilDiv is a/b rounded up, b > 0.
+func ceilDiv(a, b int64) int64 {
+	q := a / b
+	if a%b > 0 {
+		q++
+	}
+	return q
 }
 
 // box are the pixels that an outline can hold.
@@ -147,21 +170,24 @@ func (r *ruler) clip(x0, y0, x1, y1 int64) [4]int {
 	}
 }
 
-// ellipse tests centres c + a u + b v with a² + b² < 1, u and v being the half
-// axes. All is multiplied by the determinant of u and v, and in 128 bits.
-func (r *ruler) ellipse() (func(x, y int) bool, [4]int) {
+// ellipse visits the pixels whose centre is c + a u + b v with a² + b² < 1, u and v
+// being the half axes. All is multiplied by the determinant of u and v, and in 128 bits.
+func (r *ruler) ellipse(visit func(x, y int)) {
 	p := r.g.Points
-	// Twice the centre and twice the half axes: whole numbers.
+	// Twice the centre and the whole axes: whole numbers.
 	cx, cy := (p[0].X+p[1].X+p[2].X+p[3].X)/2, (p[0].Y+p[1].Y+p[2].Y+p[3].Y)/2
 	ux, uy, vx, vy := p[1].X-p[0].X, p[1].Y-p[0].Y, p[3].X-p[2].X, p[3].Y-p[2].Y
 	det := abs(ux*vy - uy*vx)
 	hx, hy := (abs(ux)+abs(vx))/2+1, (abs(uy)+abs(vy))/2+1
 	box := r.clip(cx/2-hx, cy/2-hy, cx/2+hx, cy/2+hy)
-	return func(x, y int) bool {
-		dx, dy := 2*centre(x)-cx, 2*centre(y)-cy
-		a, b := abs(dx*vy-dy*vx), abs(dx*uy-dy*ux)
-		return squares(uint64(a), uint64(b), uint64(det))
-	}, box
+	for y := box[1]; y < box[3]; y++ {
+		for x := box[0]; x < box[2]; x++ {
+			dx, dy := 2*centre(x)-cx, 2*centre(y)-cy
+			if squares(uint64(abs(dx*vy-dy*vx)), uint64(abs(dx*uy-dy*ux)), uint64(det)) {
+				visit(x, y)
+			}
+		}
+	}
 }
 
 // squares reports a² + b² < c².

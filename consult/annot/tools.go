@@ -173,6 +173,9 @@ func (t *Tool) drawnAs(s consult.Shape) bool {
 	return s == t.Shape || t.Construct == LegLength && s == consult.ShapeBidirectional
 }
 
+// ofPixels reports whether the tool reads values, whatever a pixel measures.
+func (t *Tool) ofPixels() bool { return t.Construct == Probe || t.Construct == Region }
+
 func (t *Tool) takes() string {
 	switch {
 	case t.Min == t.Max && t.Min == 1:
