@@ -76,7 +76,7 @@ func (r *ruler) collect() (stats []statistic, padding int) {
 		stats = make([]statistic, len(channels))
 	}
 	add := func(x, y int) {
-		v, ok := r.f.Probe(x, y)
+		v, ok := r.f.Value(x, y)
 		switch {
 		case !ok:
 		case v.Padding:

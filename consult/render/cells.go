@@ -73,9 +73,8 @@ func (f *Frame) grey(n *codec.Native) error {
 func (f *Frame) tables() {
 	n := f.last + 1
 	f.modality = make([]float64, n)
-	value := f.transform(nil)
 	for i := range f.modality {
-		f.modality[i] = value(float64(i - f.offset))
+		f.modality[i] = f.modal(float64(i - f.offset))
 	}
 	if p := f.px.Padding; p != nil {
 		f.padding = make([]bool, n)

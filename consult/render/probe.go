@@ -20,23 +20,17 @@ type Real struct {
 	Label string  `json:"label,omitempty"`
 }
 
-// Probe reads the pixel at column x and row y, both from 0.
+// Probe reads the pixel at column x and row y, both from 0, with all that is
+// known of it.
 func (f *Frame) Probe(x, y int) (Value, bool) {
-	if x < 0 || y < 0 || x >= f.cols || y >= f.rows {
-		return Value{}, false
+	v, ok := f.Value(x, y)
+	if !ok {
+		return v, false
 	}
-	i := y*f.cols + x
-	var v Value
 	if p, ok := PatientPoint(f.px, float64(x)+0.5, float64(y)+0.5); ok {
 		v.Patient = &p
 	}
-	if f.colour != nil {
-		v.Colour, v.RGB = true, [3]uint8(f.colour[3*i:3*i+3])
-		return v, true
-	}
-	v.Stored, v.Value, v.Padding = f.at(i)
-	v.Unit = f.Unit()
-	if v.Padding {
+	if v.Padding || v.Colour {
 		return v, true
 	}
 	if k, err := Uptake(f.px); err == nil {
@@ -47,10 +41,25 @@ func (f *Frame) Probe(x, y int) (Value, bool) {
 	return v, true
 }
 
+// Value is Probe without place, SUV and real world values: for whoever reads many
+// pixels.
+func (f *Frame) Value(x, y int) (v Value, ok bool) {
+	if x < 0 || y < 0 || x >= f.cols || y >= f.rows {
+		return v, false
+	}
+	i := y*f.cols + x
+	if f.colour != nil {
+		return Value{Colour: true, RGB: [3]uint8(f.colour[3*i : 3*i+3])}, true
+	}
+	v.Stored, v.Value, v.Padding = f.at(i)
+	v.Unit = f.Unit()
+	return v, true
+}
+
 // at is stored and modality value of a grey pixel.
 func (f *Frame) at(i int) (stored, value float64, padding bool) {
 	if f.wide != nil {
-		return f.wide[i], f.transform(nil)(f.wide[i]), f.blank != nil && f.blank[i]
+		return f.wide[i], f.modal(f.wide[i]), f.blank != nil && f.blank[i]
 	}
 	c := f.cells[i]
 	return float64(int(c) - f.offset), f.modality[c], f.padding != nil && f.padding[c]

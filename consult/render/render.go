@@ -45,9 +45,10 @@ type Frame struct {
 	wide   []float64 // grey frames over 16 bits: stored values
 	blank  []bool    // by pixel of wide: padding or no number; nil if none
 
-	modality []float64 // modality value by cell, as the image says
-	padding  []bool    // by cell; nil if none
-	counts   []int     // pixels by cell, once asked for
+	modal    func(stored float64) float64 // the image's modality transform
+	modality []float64                    // its value by cell
+	padding  []bool                       // by cell; nil if none
+	counts   []int                        // pixels by cell, once asked for
 
 	overlays []study.Overlay
 	hidden   []bool // by pixel: outside of the image's shutter, once asked for
@@ -63,6 +64,7 @@ func New(n *codec.Native, px study.Pixel) (*Frame, error) {
 	f := &Frame{
 		px: px, rows: n.Rows, cols: n.Cols, photometric: n.Photometric, partial: n.Partial, found: n.Warnings,
 	}
+	f.modal = f.transform(nil)
 	var err error
 	switch n.Photometric {
 	case "MONOCHROME1", "MONOCHROME2":

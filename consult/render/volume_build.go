@@ -224,7 +224,7 @@ func (b *builder) takeWide(n *codec.Native, px study.Pixel, i int, dst []float32
 		for x := range cols {
 			sum, count := 0.0, 0
 			for j := range k * k {
-				if v, ok := f.Probe(x*k+j%k, y*k+j/k); ok && !v.Padding {
+				if v, ok := f.Value(x*k+j%k, y*k+j/k); ok && !v.Padding {
 					sum, count = sum+v.Value, count+1
 				}
 			}
