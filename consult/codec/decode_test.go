@@ -8,6 +8,7 @@ import (
 	"image/color"
 	"image/jpeg"
 	"math/rand/v2"
+	"strings"
 	"testing"
 )
 
@@ -175,11 +176,22 @@ func TestJPEGRejects(t *testing.T) {
 		b []byte
 	}{
 		"empty": {d, nil}, "not jpeg": {d, make([]byte, 100)}, "cut": {d, good[:len(good)/2]}, "no end": {d, good[:len(good)-2]},
-		"other size": {other, good}, "other samples": {grey, good}, "progressive": {d, progressive},
+		"other size": {other, good}, "other samples": {grey, good},
 	} {
 		if f, err := Decode(c.d, c.b); !errors.Is(err, ErrFrameData) {
 			t.Errorf("%s: got %v, %v", name, f != nil, err)
 		}
+	}
+	refusesByName(t, d, progressive, "JPEG progressive")
+	refusesByName(t, d, bytes.Replace(good, []byte{0xFF, 0xC0}, []byte{0xFF, 0xC9}, 1), "JPEG with arithmetic coding")
+}
+
+// refusesByName: a stream that is sound, and of a process that is not decoded.
+func refusesByName(t *testing.T, d FrameDesc, b []byte, name string) {
+	t.Helper()
+	f, err := Decode(d, b)
+	if u, ok := errors.AsType[*Unsupported](err); !ok || f != nil || !strings.HasPrefix(u.Name, name) {
+		t.Errorf("%s: got %v", name, err)
 	}
 }
 

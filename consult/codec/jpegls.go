@@ -3,135 +3,73 @@ package codec
 import (
 	"bytes"
 	"encoding/binary"
-	"slices"
 )
 
-// JPEG-LS (ITU-T T.87), lossless and near-lossless: markers and parameters.
-// Mapping tables, restart intervals and colour transforms outside the standard
-// are refused.
+// JPEG-LS (ITU-T T.87), lossless and near-lossless: parameters and scans.
+// Mapping tables and colour transforms outside the standard are refused.
 
-// lsFrame is the state of decoding one frame.
-type lsFrame struct {
-	d         FrameDesc
-	precision int
-	ids       []byte
-	done      []bool
-	preset    [5]int // MAXVAL, T1, T2, T3, RESET; 0 is the default
-	cells     []uint16
+// lsCoder is the state of decoding one frame.
+type lsCoder struct {
+	jpegStream
+	preset [5]int // MAXVAL, T1, T2, T3, RESET; 0 is the default
+	cells  []uint16
 }
 
 func decodeJPEGLS(d FrameDesc, data []byte) (*Native, error) {
 	if d.BitsAllocated != 8 && d.BitsAllocated != 16 {
 		return nil, ErrFrameShape
 	}
-	f := &lsFrame{d: d}
-	if err := f.run(data); err != nil {
+	f := &lsCoder{jpegStream: jpegStream{d: d}}
+	if err := f.run(data, f, 0xF7); err != nil {
 		return nil, err
 	}
-	if f.cells == nil || slices.Contains(f.done, false) {
-		return nil, damaged("JPEG-LS component is missing")
-	}
-	return d.frame(narrow(f.cells, d.BitsAllocated)), nil
+	return f.native(narrow(f.cells, d.BitsAllocated)), nil
 }
 
 // narrow writes cells as wide as they are allocated.
 func narrow(cells []uint16, bits int) []byte {
 	out := make([]byte, len(cells)*bits/8)
-	for i, v := range cells {
-		if bits == 8 {
+	if bits == 8 {
+		for i, v := range cells {
 			out[i] = byte(v)
-		} else {
-			binary.LittleEndian.PutUint16(out[2*i:], v)
 		}
+		return out
+	}
+	for i, v := range cells {
+		binary.LittleEndian.PutUint16(out[2*i:], v)
 	}
 	return out
 }
 
-func (f *lsFrame) run(data []byte) error {
-	if len(data) < 4 || data[0] != 0xFF || data[1] != 0xD8 {
-		return damaged("no JPEG start marker")
+func (f *lsCoder) frame() error {
+	if f.subsampled() {
+		return &Unsupported{UID: f.d.Syntax, Name: "JPEG-LS with subsampling"}
 	}
-	for at := 2; at+1 < len(data); {
-		if data[at] != 0xFF {
-			return damaged("JPEG-LS marker")
-		}
-		marker := data[at+1]
-		switch marker {
-		case 0xFF:
-			at++
-			continue
-		case 0xD9:
-			return nil
-		}
-		if at+4 > len(data) {
-			break
-		}
-		n := int(binary.BigEndian.Uint16(data[at+2:]))
-		if n < 2 || at+2+n > len(data) {
-			return damaged("JPEG-LS segment is longer than the frame")
-		}
-		seg := data[at+4 : at+2+n]
-		at += 2 + n
-		if marker == 0xDA {
-			used, err := f.scan(seg, data[at:])
-			if err != nil {
-				return err
-			}
-			at += used
-			continue
-		}
-		if err := f.segment(marker, seg); err != nil {
-			return err
-		}
-	}
-	return damaged("JPEG-LS without an end marker")
+	return nil
 }
 
-func (f *lsFrame) segment(marker byte, seg []byte) error {
+func (f *lsCoder) segment(marker byte, seg []byte) error {
 	switch {
-	case marker == 0xF7: // SOF55, T.87 §C.2.2
-		return f.header(seg)
 	case marker == 0xF8: // LSE, §C.2.4.1
 		return f.parameters(seg)
-	case marker == 0xDD && !bytes.Equal(seg, make([]byte, len(seg))):
-		return damaged("JPEG-LS with restart intervals")
 	case marker == 0xE8 && bytes.HasPrefix(seg, []byte("mrfx")) && len(seg) > 4 && seg[4] != 0:
-		return damaged("JPEG-LS with a colour transform")
-	case marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC:
-		return damaged("JPEG process is not JPEG-LS")
+		return &Unsupported{UID: f.d.Syntax, Name: "JPEG-LS with a colour transform outside the standard"}
 	}
 	return nil
 }
 
-func (f *lsFrame) header(seg []byte) error {
-	if len(seg) < 6 || len(seg) != 6+3*int(seg[5]) || f.ids != nil {
-		return damaged("JPEG-LS frame header")
+// parameters reads preset coding parameters (T.87 §C.2.4.1.1); other LSE types
+// are mapping tables and sizes beyond 65,535.
+func (f *lsCoder) parameters(seg []byte) error {
+	if len(seg) < 1 || seg[0] == 0 {
+		return damaged("JPEG-LS parameters")
 	}
-	f.precision = int(seg[0])
-	rows, cols := int(binary.BigEndian.Uint16(seg[1:])), int(binary.BigEndian.Uint16(seg[3:]))
-	if rows != f.d.Rows || cols != f.d.Cols || int(seg[5]) != f.d.Samples {
-		return damaged("JPEG-LS is not of the declared size")
-	}
-	if f.precision < 2 || f.precision > f.d.BitsAllocated {
-		return damaged("JPEG-LS has other samples than declared")
-	}
-	for i := range int(seg[5]) {
-		if seg[7+3*i] != 0x11 {
-			return damaged("JPEG-LS with subsampling")
-		}
-		f.ids = append(f.ids, seg[6+3*i])
-	}
-	f.done = make([]bool, len(f.ids))
-	return nil
-}
-
-// parameters reads preset coding parameters; other LSE types are mapping
-// tables and sizes beyond 65,535.
-func (f *lsFrame) parameters(seg []byte) error {
-	if len(seg) < 1 || seg[0] != 1 {
-		return damaged("JPEG-LS with a mapping table")
-	}
-	if len(seg) != 11 {
+	switch {
+	case seg[0] == 2 || seg[0] == 3:
+		return f.mapped()
+	case seg[0] != 1:
+		return &Unsupported{UID: f.d.Syntax, Name: "JPEG-LS with extended parameters"}
+	case len(seg) != 11:
 		return damaged("JPEG-LS parameters")
 	}
 	for i := range f.preset {
@@ -140,55 +78,86 @@ func (f *lsFrame) parameters(seg []byte) error {
 	return nil
 }
 
-// scan reads a scan header (T.87 §C.2.3) and decodes its components.
-func (f *lsFrame) scan(seg, data []byte) (int, error) {
-	if f.ids == nil || len(seg) < 1 || len(seg) != 4+2*int(seg[0]) || seg[0] == 0 {
-		return 0, damaged("JPEG-LS scan header")
-	}
-	var list []int
-	for i := range int(seg[0]) {
-		index := bytes.IndexByte(f.ids, seg[1+2*i])
-		if index < 0 || f.done[index] {
-			return 0, damaged("JPEG-LS scan header")
+func (f *lsCoder) mapped() error {
+	return &Unsupported{UID: f.d.Syntax, Name: "JPEG-LS with a mapping table"}
+}
+
+// scan decodes components from a scan (T.87 §C.2.3): Ss is NEAR, Se the
+// interleave mode.
+func (f *lsCoder) scan(h jpegScan, data []byte) (int, bool, error) {
+	for _, c := range h.comps {
+		if c.tables != 0 {
+			return 0, false, f.mapped()
 		}
-		if seg[2+2*i] != 0 {
-			return 0, damaged("JPEG-LS with a mapping table")
-		}
-		f.done[index] = true
-		list = append(list, index)
 	}
-	tail := seg[1+2*int(seg[0]):]
-	near, interleave := int(tail[0]), int(tail[1])
-	if tail[2] != 0 || interleave > 2 || (interleave == 0) != (len(list) == 1) && len(list) > 1 {
-		return 0, damaged("JPEG-LS scan header")
+	n, near, interleave := len(h.comps), int(h.tail[0]), int(h.tail[1])
+	if h.tail[2] != 0 || interleave > 2 || interleave == 0 && n > 1 {
+		return 0, false, damaged("JPEG-LS scan header")
 	}
 	p, ok := newLSParams(f.precision, near, f.preset)
 	if !ok {
-		return 0, damaged("JPEG-LS parameters")
+		return 0, false, damaged("JPEG-LS parameters")
 	}
 	// A run of a line takes at least a few bits: bound the allocation.
-	if len(data)*8 < f.d.Rows*len(list)/2 {
-		return 0, damaged("JPEG-LS codestream is short")
+	if len(data)*8 < f.d.Rows*n/2 {
+		return 0, false, damaged("JPEG-LS codestream is short")
 	}
 	if f.cells == nil {
 		f.cells = make([]uint16, f.d.cells())
 	}
-	s := newLSScan(p, data, f.d.Cols, len(list))
+	every, ok := f.restartLines(data)
+	if !ok {
+		return 0, false, damaged("JPEG-LS restart markers")
+	}
+	s := newLSScan(p, data, f.d.Cols, n)
 	for y := range f.d.Rows {
+		if every > 0 && y > 0 && y%every == 0 {
+			if !s.restart(y/every - 1) {
+				return 0, false, damaged("JPEG-LS restart marker")
+			}
+		}
 		s.turn()
-		if len(list) > 1 && interleave == 2 {
+		if n > 1 && interleave == 2 {
 			s.sampleLine()
 		} else {
-			for c := range list {
+			for c := range n {
 				s.line(c)
 			}
 		}
 		if s.bad || s.r.overrun() {
-			return 0, damaged("JPEG-LS codestream")
+			return 0, false, damaged("JPEG-LS codestream")
 		}
-		s.store(f.cells[y*f.d.Cols*f.d.Samples:], list, f.d.Samples)
+		for k, c := range h.comps {
+			s.store(f.cells[y*f.d.Cols*f.d.Samples+c.index:], k, f.d.Samples)
+		}
 	}
-	return s.r.end(), nil
+	at, exact := s.r.end()
+	return at, exact, nil
+}
+
+// restartLines is the restart interval in lines. T.87 counts minimum coded
+// units, which some take for lines and some for samples: the markers of the
+// scan tell which.
+func (f *lsCoder) restartLines(data []byte) (int, bool) {
+	if f.interval == 0 {
+		return 0, true
+	}
+	markers := 0
+	for at := 0; at+1 < len(data); at++ {
+		if data[at] == 0xFF && data[at+1] >= 0x80 {
+			if data[at+1]&0xF8 != 0xD0 {
+				break
+			}
+			markers++
+		}
+	}
+	if every := f.interval; ceilDiv(f.d.Rows, every)-1 == markers {
+		return every, true
+	}
+	if every := f.interval / f.d.Cols; f.interval%f.d.Cols == 0 && ceilDiv(f.d.Rows, every)-1 == markers {
+		return every, true
+	}
+	return 0, false
 }
 
 // lsParams are the coding parameters of a scan (T.87 §A.2, §C.2.4.1.1.1).

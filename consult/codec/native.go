@@ -75,10 +75,8 @@ func Decode(d FrameDesc, data []byte) (*Native, error) {
 		return decodeNative(d, data)
 	case RLE:
 		return decodeRLE(d, data)
-	case JPEGBaseline:
+	case JPEGBaseline, JPEGExtended:
 		return decodeJPEG(d, data)
-	case JPEGExtended:
-		return decodeJPEGExtended(d, data)
 	case JPEGLossless, JPEGLosslessSV1:
 		return decodeJPEGLossless(d, data)
 	case JPEGLSLossless, JPEGLSNear:
