@@ -17,7 +17,7 @@ func (a *app) caseCmd() *cobra.Command {
 	g := group("case", "cases: list, show, reply, report, sign and more",
 		"  curbside case list\n  curbside case show 9c1e\n  curbside case reply 9c1e --text \"Is there an older scan?\"",
 		a.caseListCmd(), a.caseShowCmd(), a.caseWatchCmd(), a.caseWaitCmd(), a.caseHistoryCmd(),
-		a.caseReplyCmd(), a.caseAcceptCmd(), a.caseDeclineCmd(), a.caseReportCmd(), a.caseSignCmd(), a.caseOpineCmd(),
+		a.caseReplyCmd(), a.caseAnnotateCmd(), a.caseAcceptCmd(), a.caseDeclineCmd(), a.caseReportCmd(), a.caseSignCmd(), a.caseOpineCmd(),
 		a.caseInviteCmd(), a.caseRemoveCmd(), a.caseCloseCmd())
 	g.AddCommand(a.clinicalCmds()...)
 	return g
@@ -131,6 +131,7 @@ func (pg *page) entry(e control.Entry) {
 		marks = "  (edited)"
 	}
 	pg.print(fmt.Sprintf("%s  %s  %s  %s%s\n", short(e.Entry), cell(e.Time), e.Kind, cell(e.AuthorName), marks))
+	pg.mark(e.Mark)
 	if e.Text != "" {
 		pg.block(e.Text)
 	}

@@ -422,19 +422,20 @@ type Member struct {
 
 // Entry is one entry of a case.
 type Entry struct {
-	Entry      string    `json:"entry"`
-	Kind       string    `json:"kind"`
-	Author     string    `json:"author"`
-	AuthorName string    `json:"author_name"`
-	Time       time.Time `json:"time"`
-	Text       string    `json:"text"`
-	Anchor     *Anchor   `json:"anchor"`
-	ReplyTo    *string   `json:"reply_to"`
-	InForce    bool      `json:"in_force"`
-	Edited     bool      `json:"edited"`
-	Retracted  bool      `json:"retracted"`
-	Unread     bool      `json:"unread"`
-	Mine       bool      `json:"mine"`
+	Entry      string     `json:"entry"`
+	Kind       string     `json:"kind"`
+	Author     string     `json:"author"`
+	AuthorName string     `json:"author_name"`
+	Time       time.Time  `json:"time"`
+	Text       string     `json:"text"`
+	Anchor     *Anchor    `json:"anchor"`
+	Mark       *EntryMark `json:"mark,omitempty"` // of a mark, and of an edit of one
+	ReplyTo    *string    `json:"reply_to"`
+	InForce    bool       `json:"in_force"`
+	Edited     bool       `json:"edited"`
+	Retracted  bool       `json:"retracted"`
+	Unread     bool       `json:"unread"`
+	Mine       bool       `json:"mine"`
 }
 
 // Anchor is a place on an image. Frames count from 0.

@@ -60,6 +60,7 @@ type MarkTool struct {
 	Min       int      `json:"min"`
 	Max       int      `json:"max"`
 	Prompts   []string `json:"prompts"`
+	Aliases   []string `json:"aliases"`
 }
 
 // AnnotateRequest makes a mark. With Edit it changes one of one's own, where what is not said stays;
@@ -95,10 +96,16 @@ type MarkValue struct {
 	Calibration string  `json:"calibration"`
 }
 
-// Measured is the leading value of a mark, and all of them.
+// Measured is the leading value of a mark, and all of them; those of a region also by name.
 type Measured struct {
 	MarkValue
 	Values []MarkValue `json:"values"`
+	Mean   *float64    `json:"mean,omitempty"`
+	SD     *float64    `json:"sd,omitempty"`
+	Min    *float64    `json:"min,omitempty"`
+	Max    *float64    `json:"max,omitempty"`
+	Area   *float64    `json:"area,omitempty"`
+	N      *float64    `json:"n,omitempty"`
 }
 
 // MarkListRequest names the case, and what of it is looked at.
@@ -128,13 +135,24 @@ type Mark struct {
 	Time       time.Time `json:"time"`
 	Anchor     Anchor    `json:"anchor"`
 	MarkState
+	MarkHistory
+	Replies int `json:"replies"` // messages in the threads below the mark
+	Unread  int `json:"unread"`  // of those
+}
+
+// MarkHistory is what became of a mark.
+type MarkHistory struct {
 	DerivedFrom *string `json:"derived_from"`
 	Removed     bool    `json:"removed"`
 	// Edits are the acting edits. Where several did not know of each other all of them are here, and
-	// the last is what the fields above show.
-	Edits   []MarkEdit `json:"edits"`
-	Replies int        `json:"replies"` // messages in the threads below the mark
-	Unread  int        `json:"unread"`  // of those
+	// the last is what the mark shows.
+	Edits []MarkEdit `json:"edits"`
+}
+
+// EntryMark is what an entry says of a mark: the one it made in its acting form, or its edit.
+type EntryMark struct {
+	MarkState
+	MarkHistory
 }
 
 // MarkState is how a mark is drawn and what it says.
@@ -190,3 +208,6 @@ type CaseExported struct {
 	Files    []string `json:"files"`
 	Warnings []string `json:"warnings,omitempty"`
 }
+
+// Warn adds warnings.
+func (r *Rendered) Warn(w ...string) { r.Warnings = append(r.Warnings, w...) }

@@ -196,6 +196,7 @@ func (d *Desk) memberName(id identity.PersonID) string {
 
 // CaseShow shows a case; with Seen it says to the others that a person saw it.
 func (d *Desk) CaseShow(ctx context.Context, req control.CaseShowRequest) (control.CaseDetail, error) {
+	d.checkMarks(ctx, req.Case)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	p, t, err := d.actingIn(ctx, req.Case)
@@ -229,8 +230,11 @@ func (d *Desk) caseDetail(p *person, t *thread) control.CaseDetail {
 	for _, id := range consult.Unseen(s, p.id) {
 		unseen[id] = true
 	}
+	marks := d.marksView(p, t)
 	for i := range s.Posts {
-		out.Entries = append(out.Entries, d.entryRow(p, s, &s.Posts[i], unseen))
+		row := d.entryRow(p, s, &s.Posts[i], unseen)
+		row.Mark = marks.entry(&s.Posts[i])
+		out.Entries = append(out.Entries, row)
 	}
 	for i := range s.Reports {
 		out.Reports = append(out.Reports, d.reportRow(p, &s.Reports[i]))

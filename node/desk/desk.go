@@ -78,6 +78,8 @@ type Desk struct {
 	whole    *queue               // blobs that became whole
 	lost     *queue               // blobs of which leaves were lost again
 	notes    chan note            // notices for hooks
+	frames   *frames              // decodes images
+	checks   *checks              // what was measured of marks
 	closing  chan struct{}
 	close    sync.Once
 	loops    sync.WaitGroup
@@ -97,6 +99,7 @@ type Desk struct {
 	unplaced [][]byte // records of people who are nobody here yet
 	forgotMS int64    // when waiting entries were dropped last
 	inTime   targetsRead
+	views    map[viewKey]int64 // when a person's looking at a study was recorded last
 }
 
 // onlinePeer counts the sessions with one peer.
@@ -120,6 +123,9 @@ func Open(ctx context.Context, cfg Config) (*Desk, error) {
 		grants:   map[blob.ID][]claim{},
 		unusable: map[blob.ID]bool{},
 		lost:     newQueue(),
+		frames:   newFrames(),
+		checks:   newChecks(),
+		views:    map[viewKey]int64{},
 		closing:  make(chan struct{}),
 		studies:  newCatalogue(),
 	}

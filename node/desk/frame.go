@@ -4,18 +4,25 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/curbside-p2p/curbside/consult/codec"
 	"github.com/curbside-p2p/curbside/consult/study"
 	"github.com/curbside-p2p/curbside/node/control"
+	"github.com/curbside-p2p/curbside/protocol/identity"
 	"github.com/curbside-p2p/curbside/protocol/seal"
 	"github.com/curbside-p2p/curbside/storage/blobs"
 )
 
 // PixelFrame gives a frame's samples as coded.
 func (d *Desk) PixelFrame(ctx context.Context, req control.FrameRequest) (control.Pixels, error) {
-	n, _, _, err := d.frame(ctx, req)
+	at, err := d.findInstance(ctx, req)
+	if err != nil {
+		return control.Pixels{}, err
+	}
+	n, _, err := d.frame(ctx, at, req.Frame)
 	if err != nil {
 		return control.Pixels{}, err
 	}
@@ -25,33 +32,49 @@ func (d *Desk) PixelFrame(ctx context.Context, req control.FrameRequest) (contro
 	}, nil
 }
 
-// ImageFrame gives a native frame with what rendering it needs.
+// ImageFrame gives a native frame with what rendering it needs; until it is here, its preview.
 func (d *Desk) ImageFrame(ctx context.Context, req control.FrameRequest) (control.Image, error) {
-	n, in, _, err := d.frame(ctx, req)
-	out := control.Image{SOPUID: req.SOPUID, Frame: req.Frame}
+	at, err := d.findInstance(ctx, req)
+	if err != nil {
+		return control.Image{}, err
+	}
+	return d.image(ctx, at, req.Frame)
+}
+
+func (d *Desk) image(ctx context.Context, at *located, k int) (control.Image, error) {
+	out := control.Image{SOPUID: at.row.UID, Frame: k}
+	n, in, err := d.frame(ctx, at, k)
+	if errors.Is(err, errNotArrived) {
+		out.Reason = errNotArrived.Error()
+		if n := d.previewOf(at, k); n != nil {
+			out.Native, out.Pixel, out.Preview = n, previewPixel(n), true
+		}
+		return out, nil
+	}
 	if err != nil {
 		e := control.AsError(err)
-		if e.Code != control.Refused {
+		if e.Code != control.Refused || ctx.Err() != nil {
 			return out, err
 		}
 		out.Reason = e.Message
 		return out, nil
 	}
-	out.Native, out.Pixel = n, in.Pixel.Frame(req.Frame)
+	out.Native, out.Pixel = n, in.Pixel.Frame(k)
 	if n.Partial {
 		out.Reason = "damaged: only part of this image could be decoded"
 	}
 	return out, nil
 }
 
+// errNotArrived: the image is listed, and its bytes are still on their way.
+var errNotArrived = control.Errorf(control.Refused, "this image has not arrived yet").
+	WithHint("it comes when its sender's node is reachable; see: curbside transfers")
+
 // frame opens one frame of one instance, and of a packed bulk no other frame.
-func (d *Desk) frame(ctx context.Context, req control.FrameRequest) (*codec.Native, *study.Instance, *study.ManifestInstance, error) {
-	row, err := d.findInstance(ctx, req)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	if req.Frame < 0 || (row.Frames > 0 && uint64(req.Frame) >= row.Frames) {
-		return nil, nil, nil, control.Errorf(control.NotFound, "no such frame").WithHint("this instance has frames 0 to %d", max(row.Frames, 1)-1)
+func (d *Desk) frame(ctx context.Context, at *located, k int) (*codec.Native, *study.Instance, error) {
+	row := &at.row
+	if k < 0 || (row.Frames > 0 && uint64(k) >= row.Frames) {
+		return nil, nil, control.Errorf(control.NotFound, "no such frame").WithHint("this instance has frames 0 to %d", max(row.Frames, 1)-1)
 	}
 	for _, id := range blobsOf(row) {
 		if !d.blobs.Has(id) {
@@ -59,59 +82,48 @@ func (d *Desk) frame(ctx context.Context, req control.FrameRequest) (*codec.Nati
 			d.mu.Lock()
 			d.tell(func(n Network) { n.Wanted() })
 			d.mu.Unlock()
-			return nil, nil, nil, control.Errorf(control.Refused, "this image has not arrived yet")
+			return nil, nil, errNotArrived
 		}
 	}
-	n, in, err := d.readFrame(row, req.Frame)
+	n, in, err := d.readFrame(ctx, row, k)
 	var no *codec.Unsupported
 	switch {
 	case err == nil:
-		return n, in, row, nil
+		d.viewed(at)
+		return n, in, nil
 	case errors.As(err, &no):
-		return nil, nil, nil, control.Errorf(control.Refused, "cannot be displayed here, stored and forwarded intact: %s", no.Name)
+		return nil, nil, control.Errorf(control.Refused, "cannot be displayed here, stored and forwarded intact: %s", no.Name)
+	case ctx.Err() != nil:
+		return nil, nil, ctx.Err()
 	case errors.Is(err, study.ErrNoFrame):
-		return nil, nil, nil, control.Errorf(control.NotFound, "no such frame, or the instance holds no image")
+		return nil, nil, control.Errorf(control.NotFound, "no such frame, or the instance holds no image")
 	default:
-		return nil, nil, nil, control.Errorf(control.Refused, "cannot decode: %v", err)
+		return nil, nil, control.Errorf(control.Refused, "cannot decode: %v", err)
 	}
 }
 
-func (d *Desk) readFrame(row *study.ManifestInstance, k int) (*codec.Native, *study.Instance, error) {
-	head, err := d.head(row)
-	if err != nil {
-		return nil, nil, err
+// viewed records that a person looked at a study: once in viewedAgain, since a viewer asks for
+// every frame.
+func (d *Desk) viewed(at *located) {
+	k := viewKey{at.by.id, at.h.key}
+	now := d.nowMS()
+	d.mu.Lock()
+	last, ok := d.views[k]
+	fresh := !ok || now-last > viewedAgain.Milliseconds()
+	if fresh {
+		d.views[k] = now
 	}
-	if row.Bulk.Ref == nil {
-		in, err := study.Parse(head)
-		if err != nil {
-			return nil, nil, err
-		}
-		b, err := in.FrameOf(bytesAt(head), int64(len(head)), k)
-		if err != nil {
-			return nil, nil, err
-		}
-		n, err := codec.Decode(in.FrameDesc(k), b)
-		return n, in, err
+	d.mu.Unlock()
+	if fresh {
+		d.record(at.by, actionView, "study", at.h.key.lineage[:])
 	}
-	f, err := d.blobs.Open(row.Bulk.Ref.ID)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer f.Close()
-	bulk, err := openBulk(row, f)
-	if err != nil {
-		return nil, nil, err
-	}
-	in, err := study.ParseJoined(head, int64(row.Off), bulk, int64(row.BulkLen))
-	if err != nil {
-		return nil, nil, err
-	}
-	b, err := in.ReadFrame(bulk, k)
-	if err != nil {
-		return nil, nil, err
-	}
-	n, err := codec.Decode(in.FrameDesc(k), b)
-	return n, in, err
+}
+
+const viewedAgain = time.Hour
+
+type viewKey struct {
+	person identity.PersonID
+	study  holdingKey
 }
 
 func openBulk(row *study.ManifestInstance, f *blobs.File) (io.ReaderAt, error) {
@@ -135,27 +147,47 @@ func (b bytesAt) ReadAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
+// located is an instance and where it stands.
+type located struct {
+	by            *person // who looks
+	h             *holding
+	row           study.ManifestInstance
+	study, series string
+	seriesAt, at  int // its place in the manifest
+	manifest      *study.Manifest
+}
+
+func (h *holding) locate(p *person, in *instance) *located {
+	return &located{
+		by: p, h: h, row: *h.at(in), study: h.id(), series: h.manifest.Series[in.series].UID,
+		seriesAt: in.series, at: in.index, manifest: h.manifest,
+	}
+}
+
 // findInstance finds an instance in one study, or in all.
-func (d *Desk) findInstance(ctx context.Context, req control.FrameRequest) (*study.ManifestInstance, error) {
+func (d *Desk) findInstance(ctx context.Context, req control.FrameRequest) (*located, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	p, err := d.acting(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if req.Study != "" {
-		h, err := d.findStudy(p, req.Study)
+	return d.find(p, req.Study, req.SOPUID)
+}
+
+func (d *Desk) find(p *person, said, uid string) (*located, error) {
+	if said != "" {
+		h, err := d.findStudy(p, said)
 		if err != nil {
 			return nil, err
 		}
-		if at := h.places[req.SOPUID]; at != nil {
-			row := *h.at(at)
-			return &row, nil
+		if in := h.places[uid]; in != nil {
+			return h.locate(p, in), nil
 		}
 		return nil, control.Errorf(control.NotFound, "no such instance in this study")
 	}
 	var found []*holding
-	for _, h := range d.holders(req.SOPUID) {
+	for _, h := range d.holders(uid) {
 		if d.visible(p, h) {
 			found = append(found, h)
 		}
@@ -164,12 +196,16 @@ func (d *Desk) findInstance(ctx context.Context, req control.FrameRequest) (*stu
 	case 0:
 		return nil, control.Errorf(control.NotFound, "no such instance").WithHint("list studies with: curbside study list")
 	case 1:
-		row := *found[0].at(found[0].places[req.SOPUID])
-		return &row, nil
+		return found[0].locate(p, found[0].places[uid]), nil
 	}
+	return nil, severalStudies("several studies hold this instance", found)
+}
+
+func severalStudies(what string, found []*holding) error {
 	ids := make([]string, 0, len(found))
 	for _, h := range found {
 		ids = append(ids, h.id())
 	}
-	return nil, control.Errorf(control.Refused, "several studies hold this instance: %s", strings.Join(ids, " ")).WithHint("name the study")
+	slices.Sort(ids)
+	return control.Errorf(control.Refused, "%s: %s", what, strings.Join(ids, " ")).WithHint("name the study")
 }

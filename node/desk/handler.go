@@ -29,6 +29,10 @@ func (d *Desk) Register(mux *http.ServeMux) {
 	control.SeriesShow.Handle(mux, d.SeriesShow)
 	control.PixelFrame.Handle(mux, d.PixelFrame)
 	control.ImageFrame.Handle(mux, d.ImageFrame)
+	control.Render.Handle(mux, d.Render)
+	control.MarkTools.Handle(mux, d.MarkTools)
+	control.CaseAnnotate.Handle(mux, d.CaseAnnotate)
+	control.MarkList.Handle(mux, d.MarkList)
 
 	control.Request.Handle(mux, d.Request)
 	control.CaseList.Handle(mux, d.CaseList)

@@ -356,7 +356,7 @@ func (d *Desk) previews(ctx context.Context, m *study.Manifest) []byte {
 			continue
 		}
 		k := int(row.Frames) / 2
-		native, in, err := d.readFrame(row, k)
+		native, in, err := d.readFrame(ctx, row, k)
 		if err != nil {
 			continue
 		}
