@@ -59,7 +59,7 @@ func (t *textFlags) read(a *app, cmd *cobra.Command, need bool) (string, error) 
 
 func (a *app) caseReplyCmd() *cobra.Command {
 	var t textFlags
-	var anchor string
+	var anchor, key string
 	cmd := &cobra.Command{
 		Use:   "reply CASE --text TEXT",
 		Short: "post a message",
@@ -69,12 +69,13 @@ func (a *app) caseReplyCmd() *cobra.Command {
 	}
 	t.flags(cmd, "the message")
 	cmd.Flags().StringVar(&anchor, "anchor", "", "the `ENTRY` of a mark or message that this answers")
+	cmd.Flags().StringVar(&key, "key", "", "your own `NAME` for this message: repeated with it, it is posted once")
 	return a.caseAct(cmd, func(ctx context.Context, id string) (control.EntryRef, error) {
 		s, err := t.read(a, cmd, true)
 		if err != nil {
 			return control.EntryRef{}, err
 		}
-		return call(ctx, a, control.CaseReply, control.CaseReplyRequest{Case: id, Text: s, Anchor: anchor})
+		return call(ctx, a, control.CaseReply, control.CaseReplyRequest{Case: id, Text: s, Anchor: anchor, Key: key})
 	})
 }
 

@@ -81,3 +81,14 @@ func (a *app) showWords(words []string) error {
 	}
 	return nil
 }
+
+// yes asks a question on the terminal; anything but y or yes is no.
+func (a *app) yes(question string) (bool, error) {
+	fmt.Fprintf(a.err, "%s [y/N] ", question)
+	line, err := bufio.NewReader(a.in).ReadString('\n')
+	if err != nil {
+		return false, fmt.Errorf("read the answer: %w", err)
+	}
+	answer := strings.ToLower(strings.TrimSpace(line))
+	return answer == "y" || answer == "yes", nil
+}

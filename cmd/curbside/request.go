@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -23,6 +24,8 @@ type requestFlags struct {
 	pseudonymous bool
 	deadline     string
 	form         string
+	samePatient  string
+	reason       string
 }
 
 func (a *app) requestCmd() *cobra.Command {
@@ -44,7 +47,7 @@ wants that said, with --identified.`,
 			if err := f.finish(time.Now(), cmd); err != nil {
 				return err
 			}
-			ref, err := call(cmd.Context(), a, control.Request, f.req)
+			ref, err := a.sendRequest(cmd.Context(), f.req)
 			if err != nil {
 				return err
 			}
@@ -55,6 +58,31 @@ wants that said, with --identified.`,
 	}
 	f.flags(a, cmd)
 	return cmd
+}
+
+// sendRequest sends a request. At a terminal what there is to warn of is said before.
+func (a *app) sendRequest(ctx context.Context, req control.NewCase) (control.CaseRef, error) {
+	if !a.inTTY || req.Check {
+		return call(ctx, a, control.Request, req)
+	}
+	check := req
+	check.Check = true
+	ref, err := call(ctx, a, control.Request, check)
+	if err != nil {
+		return ref, err
+	}
+	if len(ref.Warnings) > 0 {
+		a.warnAll(ref.Warnings)
+		if ok, err := a.yes("send it all the same?"); err != nil || !ok {
+			if err == nil {
+				err = control.Errorf(control.Refused, "nothing was sent")
+			}
+			return ref, err
+		}
+	}
+	ref, err = call(ctx, a, control.Request, req)
+	ref.Warnings = nil // said before
+	return ref, err
 }
 
 func (f *requestFlags) flags(a *app, cmd *cobra.Command) {
@@ -69,6 +97,10 @@ func (f *requestFlags) flags(a *app, cmd *cobra.Command) {
 	fs.StringVar(&f.deadline, "deadline", "", "`TIME` when the answer is needed: 2026-03-04T12:00:00Z, or 48h from now")
 	fs.StringVar(&f.req.Consent, "consent", "", "`BASIS`: treatment, patient, emergency, law or other (default: the setting consent)")
 	fs.StringVar(&f.form, "form", "", "a filled-in request form, a JSON `FILE`")
+	fs.StringVar(&f.req.Key, "key", "", "your own `NAME` for this request: repeated with it, it is made once")
+	fs.BoolVar(&f.req.Check, "check", false, "only say what would be warned of or refused; nothing is sent")
+	fs.StringVar(&f.samePatient, "same-patient", "", "the patient `ID` of a study that differs, typed to say that it is one patient")
+	fs.StringVar(&f.reason, "reason", "", "`TEXT`: why --same-patient is so")
 	for _, name := range []string{"study", "to", "question"} {
 		_ = cmd.MarkFlagRequired(name)
 	}
@@ -96,6 +128,12 @@ func (f *requestFlags) finish(now time.Time, cmd *cobra.Command) error {
 		if err := oneOf("consent", f.req.Consent, consents...); err != nil {
 			return err
 		}
+	}
+	if (f.samePatient == "") != blank(f.reason) {
+		return usage("--same-patient and --reason go together")
+	}
+	if f.samePatient != "" {
+		f.req.OtherPatient = &control.OtherPatient{ID: f.samePatient, Reason: f.reason}
 	}
 	if f.deadline != "" {
 		t, err := parseTime(now, f.deadline)

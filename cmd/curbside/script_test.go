@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 //	killnode NAME         SIGKILL
 //	json PATH VALUE       stdout at PATH is VALUE; a stdout of several JSON lines is a list
 //	jsonset VAR PATH      sets VAR to it
-//	phantom DIR N [SEED]  a CT of N slices
+//	phantom DIR N [SEED [KEY=VALUE...]]  a CT of N slices; keys are name, id, birth, sex, date, desc
 //	samefiles DIR DIR     the same bytes in both, whatever the names
 //
 // PATH is keys and indices with dots; len is a length, [key=value] finds in a list, -1 is the last.
@@ -316,7 +316,18 @@ func cmdPhantom(ts *testscript.TestScript, neg bool, args []string) {
 		seed, err = strconv.ParseUint(args[2], 10, 64)
 		ts.Check(err)
 	}
-	ct := phantom.CT(phantom.Options{Seed: seed, Slices: n, Side: 64})
+	o := phantom.Options{Seed: seed, Slices: n, Side: 64}
+	for _, arg := range args[min(3, len(args)):] {
+		key, value, _ := strings.Cut(arg, "=")
+		field := map[string]*string{
+			"name": &o.PatientName, "id": &o.PatientID, "birth": &o.BirthDate, "sex": &o.Sex, "date": &o.StudyDate, "desc": &o.Description,
+		}[key]
+		if field == nil {
+			ts.Fatalf("phantom: no key %q", key)
+		}
+		*field = value
+	}
+	ct := phantom.CT(o)
 	ts.Check(os.MkdirAll(ts.MkAbs(args[0]), 0o700))
 	for i, f := range ct.Files {
 		ts.Check(os.WriteFile(filepath.Join(ts.MkAbs(args[0]), fmt.Sprintf("IM%04d", i)), f, 0o600))

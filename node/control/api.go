@@ -345,6 +345,13 @@ type NewCase struct {
 	Deadline   *time.Time     `json:"deadline,omitempty"`
 	Consent    string         `json:"consent,omitempty"`
 	Form       map[string]any `json:"form,omitempty"`
+	// Key is the caller's name for this request: a repeat with the same key returns the case there is.
+	Key string `json:"key,omitempty"`
+	// Check only says what would be warned of, and refuses what would be refused.
+	Check bool `json:"check,omitempty"`
+	// OtherPatient confirms, by the patient id typed again, that a study of a differing patient
+	// belongs in the case, with the reason (F1).
+	OtherPatient *OtherPatient `json:"other_patient,omitempty"`
 }
 
 // CaseRef names a case.
@@ -402,9 +409,11 @@ type CaseStudy struct {
 // CaseDetail is a case with its people, entries and reports. It shadows Case.Members.
 type CaseDetail struct {
 	Case
-	Members []Member `json:"members"`
-	Entries []Entry  `json:"entries"`
-	Reports []Report `json:"reports"`
+	Consent string            `json:"consent"` // the basis of sharing
+	Form    map[string]string `json:"form"`    // the request form, by field
+	Members []Member          `json:"members"`
+	Entries []Entry           `json:"entries"`
+	Reports []Report          `json:"reports"`
 }
 
 // Member is one person of a case.
@@ -484,6 +493,9 @@ type CaseReplyRequest struct {
 	Case   string `json:"case"`
 	Text   string `json:"text"`
 	Anchor string `json:"anchor,omitempty"` // the entry of a mark or message
+	// Key is the caller's name for this message: a repeat with the same key, after a crash perhaps,
+	// posts nothing new and returns the entry that there is.
+	Key string `json:"key,omitempty"`
 }
 
 // CaseReportRequest saves a draft, or (opine) posts a preliminary opinion at once.

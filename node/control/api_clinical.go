@@ -165,3 +165,9 @@ type Acknowledged struct {
 	Time   time.Time `json:"time"`
 	Text   string    `json:"text"`
 }
+
+// OtherPatient is what a person typed to say that studies whose patients differ are of one.
+type OtherPatient struct {
+	ID     string `json:"id"` // the patient id of the study that differs
+	Reason string `json:"reason"`
+}

@@ -75,19 +75,28 @@ func (d *Desk) mayGrant(p *person, t *thread) error {
 	return nil
 }
 
-// CaseReply posts a message.
+// CaseReply posts a message; with a key only once, however often it is asked.
 func (d *Desk) CaseReply(ctx context.Context, req control.CaseReplyRequest) (control.EntryRef, error) {
-	return d.act(ctx, req.Case, ledger.Message, func(_ *person, t *thread) (any, error) {
-		body := consult.MessageBody{Text: req.Text}
-		if req.Anchor != "" {
-			id, err := findEntry(t, req.Anchor)
-			if err != nil {
-				return nil, err
-			}
-			body.ReplyTo = &id
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p, t, err := d.actingIn(ctx, req.Case)
+	if err != nil {
+		return control.EntryRef{}, err
+	}
+	body := consult.MessageBody{Text: req.Text}
+	if req.Anchor != "" {
+		id, err := findEntry(t, req.Anchor)
+		if err != nil {
+			return control.EntryRef{}, err
 		}
-		return body, nil
-	})
+		body.ReplyTo = &id
+	}
+	if req.Key == "" {
+		return d.actOn(t, p, ledger.Message, body)
+	}
+	key := req.Key
+	req.Key, req.Case = "", t.ledger.ID().String()
+	return d.replyOnce(p, t, key, onceDigest("reply", req), body)
 }
 
 func findEntry(t *thread, said string) (ledger.EntryID, error) {

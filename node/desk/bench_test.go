@@ -166,7 +166,7 @@ func newDesk(tb testing.TB) (*desk.Desk, func()) {
 		tb.Fatal(err)
 	}
 	d, err := desk.Open(context.Background(), desk.Config{
-		Dir: dir, Now: time.Now, Log: slog.New(slog.DiscardHandler), Setting: func(string) string { return "" },
+		Dir: dir, Now: time.Now, Log: slog.New(slog.DiscardHandler), Setting: func(key string) string { return map[string]string{"consent": "treatment"}[key] },
 	})
 	if err != nil {
 		tb.Fatal(err)

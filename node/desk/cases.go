@@ -218,6 +218,13 @@ func (d *Desk) caseDetail(p *person, t *thread) control.CaseDetail {
 	out := control.CaseDetail{
 		Case: d.caseRow(p, t), Members: []control.Member{}, Entries: []control.Entry{}, Reports: []control.Report{},
 	}
+	out.Form = map[string]string{}
+	if r := s.Request; r != nil {
+		out.Consent = r.Consent.String()
+		for k, v := range r.Context.Form {
+			out.Form[text.Line(k)] = text.Clean(v)
+		}
+	}
 	for _, m := range s.Members {
 		trust := d.trustOf(p, m.Person)
 		out.Members = append(out.Members, control.Member{

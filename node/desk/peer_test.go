@@ -474,7 +474,7 @@ func TestPriors(t *testing.T) {
 	newOther(t, "Friend").befriend(d)
 	var ids []string
 	for i, date := range []string{"20260101", "20260202", "20250303"} {
-		o := phantom.Options{Seed: uint64(i), Slices: 1, Side: 64, PatientName: "Doe^Jane", PatientID: "P1", StudyDate: date}
+		o := phantom.Options{Seed: uint64(i), Slices: 1, Side: 64, PatientName: "Doe^Jane", PatientID: "P1", BirthDate: "19700101", Sex: "F", StudyDate: date}
 		ids = append(ids, importAll(t, d, write(t, phantom.CT(o).Files)).Studies[0].Study)
 	}
 	ref, err := d.Request(t.Context(), control.NewCase{

@@ -33,6 +33,9 @@ func (d *Desk) Request(ctx context.Context, req control.NewCase) (control.CaseRe
 	if err != nil {
 		return none, err
 	}
+	if plan.was != "" || req.Check {
+		return control.CaseRef{Case: plan.was, Warnings: plan.warnings}, nil
+	}
 	for _, h := range plan.holdings {
 		if err := d.seal(ctx, plan.p, h); err != nil {
 			return none, err
@@ -51,6 +54,10 @@ type newCase struct {
 	priors   int        // how many of them; one that was named as a study too is a study
 	body     consult.RequestBody
 	warnings []string
+	key      string   // the caller's, for a request that is made once
+	digest   [32]byte // of the request, where there is a key
+	was      string   // the case that the key made before
+	differs  string   // why studies of differing patients are in one case
 }
 
 func (d *Desk) planRequest(ctx context.Context, req control.NewCase) (*newCase, error) {
@@ -61,6 +68,9 @@ func (d *Desk) planRequest(ctx context.Context, req control.NewCase) (*newCase, 
 	plan := &newCase{p: p}
 	if len(req.Studies) == 0 || len(req.To) == 0 {
 		return nil, control.Errorf(control.Usage, "a request needs at least one study and one recipient")
+	}
+	if done, err := d.requestBefore(plan, req); done || err != nil {
+		return plan, err
 	}
 	if err := d.recipients(plan, req.To); err != nil {
 		return nil, err
@@ -73,7 +83,14 @@ func (d *Desk) planRequest(ctx context.Context, req control.NewCase) (*newCase, 
 		return nil, err
 	}
 	plan.priors = len(plan.holdings) - studies
-	return plan, plan.question(req, d.setting("consent"))
+	if err := plan.onePatient(req.OtherPatient); err != nil {
+		return nil, err
+	}
+	if err := plan.question(req, d.setting("consent")); err != nil {
+		return nil, err
+	}
+	d.lint(plan, req)
+	return plan, nil
 }
 
 // recipients finds whom to send to: known, trusted enough, not blocked (FIELD §4.3, G1).
@@ -115,7 +132,7 @@ func (d *Desk) mayReceive(p *person, id identity.PersonID) error {
 	return nil
 }
 
-// attach finds the studies and refuses two patients in one case.
+// attach finds the studies.
 func (d *Desk) attach(plan *newCase, said []string) error {
 	for _, s := range said {
 		h, err := d.findStudy(plan.p, s)
@@ -131,10 +148,6 @@ func (d *Desk) attach(plan *newCase, said []string) error {
 		}
 		if slices.Contains(plan.holdings, h) {
 			continue
-		}
-		if len(plan.holdings) > 0 && plan.holdings[0].row.Patient != h.row.Patient {
-			return control.Errorf(control.Refused, "the studies are of different patients").
-				WithHint("one case is about one patient: make a case for each")
 		}
 		plan.holdings = append(plan.holdings, h)
 	}
@@ -153,10 +166,11 @@ func (plan *newCase) question(req control.NewCase, setting string) error {
 	if said == "" {
 		said = setting
 	}
-	consent, ok := consult.ConsentTreatment, true
-	if said != "" {
-		consent, ok = consult.ParseConsent(said)
+	if said == "" {
+		return control.Errorf(control.Refused, "on what basis the case is shared is not said (consent)").
+			WithHint("say it with --consent treatment, patient, emergency, law or other, or keep one: config set consent treatment")
 	}
+	consent, ok := consult.ParseConsent(said)
 	if !ok {
 		return control.Errorf(control.Usage, "consent is treatment, patient, emergency, law or other")
 	}
@@ -170,6 +184,12 @@ func (plan *newCase) question(req control.NewCase, setting string) error {
 			c.Form = map[string]string{}
 		}
 		c.Form[k] = fmt.Sprint(v)
+	}
+	if plan.differs != "" {
+		if c.Form == nil {
+			c.Form = map[string]string{}
+		}
+		c.Form[fieldSamePatient] = plan.differs
 	}
 	raw, err := c.Encode()
 	if err != nil {
@@ -223,6 +243,11 @@ func (d *Desk) openCase(plan *newCase) (control.CaseRef, error) {
 			return none, ledgerError(err)
 		}
 		items = append(items, more...)
+	}
+	if plan.key != "" {
+		if err := d.keepOnce(p, plan.key, onceRow{Digest: plan.digest, Thread: lt.ID()}); err != nil {
+			return none, err
+		}
 	}
 	// Nothing of the case exists before this: it appears whole or not at all.
 	if err := d.keepItems(t, items); err != nil {

@@ -27,7 +27,7 @@ func openDesk(t *testing.T, home string) *Desk {
 		t.Fatal(err)
 	}
 	d, err := Open(t.Context(), Config{
-		Dir: dir, Now: time.Now, Log: slog.New(slog.DiscardHandler), Setting: func(string) string { return "" },
+		Dir: dir, Now: time.Now, Log: slog.New(slog.DiscardHandler), Setting: func(key string) string { return map[string]string{"consent": "treatment"}[key] },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -308,6 +308,7 @@ func (d *Desk) forgetWaiting() {
 				t.ledger.Forget()
 			}
 		}
+		d.forgetOnce()
 		d.forgotMS = now
 	}
 }
