@@ -27,17 +27,31 @@ const uncalibrated = "uncalibrated"
 // SpacingOf is what the image says of itself, where the points are.
 func SpacingOf(f *render.Frame, points ...[2]float64) Spacing {
 	px := f.Pixel()
-	if px.Modality == "US" && len(px.Regions) > 0 {
-		return regional(px, points)
-	}
-	if c := render.Calibrate(px); c.OK {
+	if c := render.Calibrate(px, points...); c.OK {
 		return Spacing{MM: true, DX: c.DX, DY: c.DY, Label: label(c.Label), Aspect: true}
+	}
+	if px.Modality == "US" && touches(px.Regions, points) {
+		// PS3.3 C.8.5.5: across regions, or where an axis is time or velocity.
+		return Spacing{DX: 1, DY: 1, Label: uncalibrated, None: true}
 	}
 	s := Spacing{DX: 1, DY: 1, Label: uncalibrated}
 	if a := aspect(px); a != nil {
 		s.DX, s.DY, s.Aspect = a[1]/a[0], 1, true
 	}
 	return s
+}
+
+// touches reports whether a point lies in a region of an ultrasound image.
+func touches(regions []study.Region, points [][2]float64) bool {
+	for i := range regions {
+		r := &regions[i]
+		for _, p := range points {
+			if p[0] >= float64(r.X0) && p[0] <= float64(r.X1+1) && p[1] >= float64(r.Y0) && p[1] <= float64(r.Y1+1) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // label is without the unit, which a value has of its own.
@@ -210,7 +224,7 @@ func (r *ruler) one(radians float64, err error) ([]Measured, error) {
 func (r *ruler) probe() ([]Measured, error) {
 	// A point on the far edge of the image belongs to its last pixel.
 	x, y := min(int(r.p[0][0]), r.f.Cols()-1), min(int(r.p[0][1]), r.f.Rows()-1)
-	v, ok := r.f.Probe(x, y)
+	v, ok := r.f.Value(x, y)
 	switch {
 	case !ok:
 		return nil, ErrOutside

@@ -267,7 +267,7 @@ func (d *Desk) checkFrame(ctx context.Context, jobs []markJob) {
 			d.checks.put(j.key, checked{why: "it was drawn on other pixels than those here"})
 			continue
 		}
-		spacings := []annot.Spacing{annot.SpacingOf(f)}
+		spacings := []annot.Spacing{annot.SpacingOf(f, j.form.geometry.Pixels()...)}
 		if byHand(j.form.values) {
 			for _, c := range j.scales {
 				if s, ok := annot.Calibrated(c.geometry, c.values, f, c.by); ok {

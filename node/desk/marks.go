@@ -274,7 +274,7 @@ func (d *Desk) measureMark(ctx context.Context, m *marking) error {
 			return control.Errorf(control.Refused, "this is no calibration: %v", err).WithHint("two points of a known length in mm")
 		}
 	}
-	spacing := annot.SpacingOf(f)
+	spacing := annot.SpacingOf(f, m.geometry.Pixels()...)
 	if m.mm == nil {
 		for _, c := range m.scales {
 			if s, ok := annot.Calibrated(c.geometry, c.values, f, c.by); ok {
