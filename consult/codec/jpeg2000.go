@@ -20,22 +20,19 @@ func decodeJPEG2000(d FrameDesc, data []byte) (*Native, error) {
 	im, err := jpeg2000.Decode(data, jpeg2000.Want{Rows: d.Rows, Cols: d.Cols, Components: d.Samples})
 	if err != nil {
 		if errors.Is(err, jpeg2000.ErrFeature) {
-			return nil, damaged("JPEG 2000 with a feature that is not supported")
+			return nil, &Unsupported{UID: d.Syntax, Name: "JPEG 2000 with wider samples or features of other parts"}
 		}
 		return nil, damaged("JPEG 2000 codestream")
 	}
 	if im.Precision > d.BitsAllocated {
 		return nil, damaged("JPEG 2000 has other samples than declared")
 	}
-	cells := make([]uint16, d.cells())
-	for c, samples := range im.Components {
-		for i, v := range samples {
-			cells[i*d.Samples+c] = uint16(v)
-		}
-	}
-	out := d.frame(narrow(cells, max(8, d.BitsAllocated))) // 1 bit: one byte a pixel
+	out := d.frame(narrow(im.Samples, max(8, d.BitsAllocated))) // 1 bit: one byte a pixel
 	if im.Colour {
 		out.Photometric = "RGB"
+	}
+	if im.Subsampled {
+		out.Warnings = append(out.Warnings, "JPEG 2000 components are subsampled; their samples are repeated")
 	}
 	if im.Boxed {
 		out.Warnings = append(out.Warnings, "JPEG 2000 codestream is inside a file")

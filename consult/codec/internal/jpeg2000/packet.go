@@ -2,58 +2,6 @@ package jpeg2000
 
 import "math/bits"
 
-// tagTree is §B.10.2.
-type tagTree struct {
-	levels []tagLevel
-}
-
-type tagLevel struct {
-	w, h  int
-	value []int
-	low   []int
-	known []bool
-}
-
-func newTagTree(w, h int) *tagTree {
-	t := &tagTree{}
-	for {
-		n := w * h
-		t.levels = append(t.levels, tagLevel{w: w, h: h, value: make([]int, n), low: make([]int, n), known: make([]bool, n)})
-		if n == 1 {
-			return t
-		}
-		w, h = (w+1)/2, (h+1)/2
-	}
-}
-
-// decode learns whether the value of leaf (x, y) is below threshold.
-func (t *tagTree) decode(r *headerBits, x, y, threshold int) bool {
-	low := 0
-	for i := len(t.levels) - 1; i >= 0; i-- {
-		l := &t.levels[i]
-		n := (y>>i)*l.w + x>>i
-		l.low[n] = max(l.low[n], low)
-		for l.low[n] < threshold && !l.known[n] {
-			if r.bit() == 1 {
-				l.known[n], l.value[n] = true, l.low[n]
-			} else {
-				l.low[n]++
-			}
-		}
-		low = l.low[n]
-		if !l.known[n] && low >= threshold {
-			// nothing more is coded below until the threshold rises
-			for j := i - 1; j >= 0; j-- {
-				k := (y>>j)*t.levels[j].w + x>>j
-				t.levels[j].low[k] = max(t.levels[j].low[k], low)
-			}
-			return false
-		}
-	}
-	l := &t.levels[0]
-	return l.known[y*l.w+x] && l.value[y*l.w+x] < threshold
-}
-
 // headerBits reads packet headers: after FF the next byte has seven bits (§B.10.1).
 type headerBits struct {
 	b    []byte
@@ -99,102 +47,81 @@ func (r *headerBits) align() {
 	r.last = 0
 }
 
-// readPackets walks all packets of a tile (§B.12).
-func readPackets(t *tile, comps []*tileComponent) error {
-	p := &t.params
-	list := order(comps, p.progression)
-	r := &reader{p: p, data: t.data}
-	switch p.progression {
-	case 0: // LRCP
-		for l := range p.layers {
-			for _, pr := range list {
-				if err := r.packet(pr, l); err != nil {
-					return err
-				}
-			}
+// reader reads the packets of a tile.
+type reader struct {
+	p       *params
+	data    []byte
+	headers []byte // from PPM or PPT, where packed
+	packed  bool
+	steps   int
+	list    []contribution
+}
+
+// contribution is what a packet adds to a codeword segment.
+type contribution struct {
+	b       *block
+	segment int
+	length  int
+}
+
+// packet reads one packet (§B.9): markers that may stand around its header are
+// known from it, as it never holds FF before 90 or more.
+func (r *reader) packet(pr *precinct, layer int) error {
+	if len(r.data) >= 6 && r.data[0] == 0xFF && r.data[1] == 0x91 { // SOP
+		r.data = r.data[6:]
+	}
+	if !r.packed {
+		r.headers = r.data
+	}
+	if len(r.headers) == 0 {
+		return ErrDamaged
+	}
+	if err := r.header(pr, layer); err != nil {
+		return err
+	}
+	if !r.packed {
+		r.data = r.headers
+	}
+	for _, c := range r.list {
+		if c.length > len(r.data) {
+			return ErrDamaged
 		}
-	case 1: // RLCP
-		for from := 0; from < len(list); {
-			to := from
-			for to < len(list) && list[to].res == list[from].res {
-				to++
-			}
-			for l := range p.layers {
-				for _, pr := range list[from:to] {
-					if err := r.packet(pr, l); err != nil {
-						return err
-					}
-				}
-			}
-			from = to
+		s := &c.b.segs[c.segment]
+		if s.data == nil {
+			s.data = r.data[:c.length:c.length]
+		} else {
+			s.data = append(s.data, r.data[:c.length]...)
 		}
-	default:
-		for _, pr := range list {
-			for l := range p.layers {
-				if err := r.packet(pr, l); err != nil {
-					return err
-				}
-			}
-		}
+		r.data = r.data[c.length:]
 	}
 	return nil
 }
 
-type reader struct {
-	p    *params
-	data []byte
-}
-
-// inclusionOf is one code-block's share of a packet.
-type inclusionOf struct {
-	b    *block
-	segs []int // lengths, by segment
-	at   []int // index of the segment
-}
-
-func (r *reader) packet(pr *precinct, layer int) error {
-	if len(r.data) >= 6 && r.p.sop && r.data[0] == 0xFF && r.data[1] == 0x91 {
-		r.data = r.data[6:]
-	}
-	if len(r.data) == 0 {
-		return ErrDamaged
-	}
-	h := &headerBits{b: r.data}
-	style := r.p.coding[pr.comp].style
-	var list []inclusionOf
+// header reads a packet header with its end marker.
+func (r *reader) header(pr *precinct, layer int) error {
+	h := &headerBits{b: r.headers}
+	r.list = r.list[:0]
 	if h.bit() == 1 {
+		style := r.p.coding[pr.comp].style
 		for i := range pr.bands {
-			got, err := pr.bands[i].header(h, layer, style)
-			if err != nil {
+			if err := r.band(&pr.bands[i], h, layer, style); err != nil {
 				return err
 			}
-			list = append(list, got...)
 		}
 	}
 	h.align()
-	if h.bad || h.at > len(r.data) {
+	if h.bad || h.at > len(r.headers) {
 		return ErrDamaged
 	}
-	r.data = r.data[h.at:]
-	if r.p.eph && len(r.data) >= 2 && r.data[0] == 0xFF && r.data[1] == 0x92 {
-		r.data = r.data[2:]
-	}
-	for _, in := range list {
-		for k, n := range in.segs {
-			if n > len(r.data) {
-				return ErrDamaged
-			}
-			s := &in.b.segs[in.at[k]]
-			s.data = append(s.data, r.data[:n]...)
-			r.data = r.data[n:]
-		}
+	r.headers = r.headers[h.at:]
+	if len(r.headers) >= 2 && r.headers[0] == 0xFF && r.headers[1] == 0x92 { // EPH
+		r.headers = r.headers[2:]
 	}
 	return nil
 }
 
-// header reads the part of a packet header for one band (§B.10).
-func (pb *precinctBand) header(h *headerBits, layer int, style byte) ([]inclusionOf, error) {
-	var out []inclusionOf
+// band reads the part of a packet header for one band (§B.10).
+func (r *reader) band(pb *precinctBand, h *headerBits, layer int, style byte) error {
 	for i := range pb.blocks {
 		b := &pb.blocks[i]
 		x, y := i%pb.w, i/pb.w
@@ -210,7 +137,7 @@ func (pb *precinctBand) header(h *headerBits, layer int, style byte) ([]inclusio
 			z := 1
 			for !pb.zeros.decode(h, x, y, z) {
 				if z++; h.bad || z > 64+38 {
-					return nil, ErrDamaged
+					return ErrDamaged
 				}
 			}
 			b.zero = z - 1
@@ -218,16 +145,14 @@ func (pb *precinctBand) header(h *headerBits, layer int, style byte) ([]inclusio
 		passes := passCount(h)
 		for h.bit() == 1 {
 			if b.lblock++; b.lblock > 32 || h.bad {
-				return nil, ErrDamaged
+				return ErrDamaged
 			}
 		}
-		in, err := b.lengths(h, passes, style)
-		if err != nil {
-			return nil, err
+		if err := r.lengths(b, h, passes, style); err != nil {
+			return err
 		}
-		out = append(out, in)
 	}
-	return out, nil
+	return nil
 }
 
 // passCount is table B.4.
@@ -248,12 +173,11 @@ func passCount(h *headerBits) int {
 }
 
 // lengths reads the segment lengths of one block's passes (§B.10.7).
-func (b *block) lengths(h *headerBits, passes int, style byte) (inclusionOf, error) {
-	in := inclusionOf{b: b}
-	if b.passes += passes; b.passes > 3*64 {
-		return in, ErrDamaged
+func (r *reader) lengths(b *block, h *headerBits, passes int, style byte) error {
+	done := b.passes
+	if b.passes += passes; b.passes > passesMax {
+		return ErrDamaged
 	}
-	done := b.passes - passes
 	for passes > 0 {
 		if len(b.segs) == 0 || b.segs[len(b.segs)-1].passes == capacity(done-b.segs[len(b.segs)-1].passes, style) {
 			b.segs = append(b.segs, segment{})
@@ -265,12 +189,12 @@ func (b *block) lengths(h *headerBits, passes int, style byte) (inclusionOf, err
 		s.passes += n
 		done += n
 		passes -= n
-		in.segs, in.at = append(in.segs, length), append(in.at, k)
+		r.list = append(r.list, contribution{b, k, length})
 	}
 	if h.bad {
-		return in, ErrDamaged
+		return ErrDamaged
 	}
-	return in, nil
+	return nil
 }
 
 // capacity is how many passes a segment has that begins at pass first: one
@@ -278,9 +202,9 @@ func (b *block) lengths(h *headerBits, passes int, style byte) (inclusionOf, err
 // one coded in turn (table D.9); else all.
 func capacity(first int, style byte) int {
 	switch {
-	case style&4 != 0:
+	case style&styleTerminate != 0:
 		return 1
-	case style&1 == 0:
+	case style&styleBypass == 0:
 		return 1 << 20
 	case first == 0:
 		return 10

@@ -1,10 +1,5 @@
 package jpeg2000
 
-import (
-	"cmp"
-	"slices"
-)
-
 // rect is a half-open area.
 type rect struct{ x0, y0, x1, y1 int }
 
@@ -17,8 +12,7 @@ type band struct {
 	rect
 	kind   int // 0 LL, 1 HL, 2 LH, 3 HH
 	planes int // Mb
-	step   float64
-	data   []int32 // twice the quantised value, with sign
+	step   float32
 }
 
 // block is one code-block.
@@ -49,7 +43,8 @@ type precinctBand struct {
 // precinct is one precinct of a resolution.
 type precinct struct {
 	comp, res, index int
-	x, y             int // on the reference grid
+	x, y             int64 // on the reference grid
+	layers           int   // read so far
 	bands            []precinctBand
 }
 
@@ -88,13 +83,11 @@ func (d *decoder) tile(i int, t *tile) error {
 }
 
 // component lays out resolutions, bands, precincts and code-blocks (§B.5 to §B.7).
-func (d *decoder) component(t *tile, c int, area rect, budget *int) (*tileComponent, error) {
+func (d *decoder) component(t *tile, c int, tile rect, budget *int) (*tileComponent, error) {
 	cod, q := &t.params.coding[c], &t.params.quant[c]
+	dx, dy := d.comps[c].dx, d.comps[c].dy
+	area := rect{ceilDiv(tile.x0, dx), ceilDiv(tile.y0, dy), ceilDiv(tile.x1, dx), ceilDiv(tile.y1, dy)} // (B-12)
 	tc := &tileComponent{rect: area}
-	if q.style == 0 != cod.reversible && q.style == 0 {
-		// reversible steps with an irreversible transform: allowed, step 1
-		_ = q
-	}
 	if q.style != 1 && len(q.steps) < 3*cod.levels+1 {
 		return nil, ErrDamaged
 	}
@@ -109,7 +102,7 @@ func (d *decoder) component(t *tile, c int, area rect, budget *int) (*tileCompon
 		for _, kind := range kinds {
 			res.bands = append(res.bands, d.band(t, c, area, kind, nb, r))
 		}
-		if err := res.partition(cod, c, r, area, budget); err != nil {
+		if err := d.partition(&res, cod, c, r, tile, budget); err != nil {
 			return nil, err
 		}
 		tc.res = append(tc.res, res)
@@ -145,16 +138,13 @@ func (d *decoder) band(t *tile, c int, area rect, kind, nb, r int) *band {
 	b.planes = q.guard + exponent - 1
 	b.step = 1
 	if !cod.reversible && q.style != 0 {
-		b.step = exp2(d.comps[c].precision+gain-exponent) * (1 + float64(step&0x7FF)/2048) // (E-3)
-	}
-	if !b.empty() {
-		b.data = make([]int32, b.w()*b.h())
+		b.step = exp2(d.comps[c].precision+gain-exponent) * (1 + float32(step&0x7FF)/2048) // (E-3)
 	}
 	return b
 }
 
-func exp2(n int) float64 {
-	v := 1.0
+func exp2(n int) float32 {
+	v := float32(1)
 	for ; n > 0; n-- {
 		v *= 2
 	}
@@ -165,7 +155,7 @@ func exp2(n int) float64 {
 }
 
 // partition cuts a resolution into precincts and code-blocks.
-func (res *resolution) partition(cod *coding, c, r int, area rect, budget *int) error {
+func (d *decoder) partition(res *resolution, cod *coding, c, r int, tile rect, budget *int) error {
 	ppx, ppy := int(cod.precincts[r]&15), int(cod.precincts[r]>>4)
 	if r > 0 && (ppx == 0 || ppy == 0) {
 		return ErrDamaged // §B.7: a precinct of 2^0 has no half
@@ -186,7 +176,9 @@ func (res *resolution) partition(cod *coding, c, r int, area rect, budget *int) 
 	n := cod.levels - r
 	for i := range nw * nh {
 		px, py := px0+i%nw, py0+i/nw
-		p := &precinct{comp: c, res: r, index: i, x: max(area.x0, px<<ppx<<n), y: max(area.y0, py<<ppy<<n)}
+		p := &precinct{comp: c, res: r, index: i}
+		p.x = max(int64(tile.x0), int64(px)<<ppx<<n*int64(d.comps[c].dx))
+		p.y = max(int64(tile.y0), int64(py)<<ppy<<n*int64(d.comps[c].dy))
 		for _, b := range res.bands {
 			cell := rect{px << (ppx - half), py << (ppy - half), (px + 1) << (ppx - half), (py + 1) << (ppy - half)}
 			pb, err := newPrecinctBand(b, intersect(cell, b.rect), xcb, ycb, budget)
@@ -221,27 +213,4 @@ func newPrecinctBand(b *band, area rect, xcb, ycb int, budget *int) (precinctBan
 	}
 	pb.inclusion, pb.zeros = newTagTree(pb.w, pb.h), newTagTree(pb.w, pb.h)
 	return pb, nil
-}
-
-// order lists the precincts of a tile in their progression, without layers.
-// LRCP and RLCP are handled by the caller.
-func order(comps []*tileComponent, progression byte) []*precinct {
-	var out []*precinct
-	for _, tc := range comps {
-		for _, res := range tc.res {
-			out = append(out, res.precincts...)
-		}
-	}
-	slices.SortStableFunc(out, func(a, b *precinct) int {
-		switch progression {
-		case 2: // RPCL
-			return cmp.Or(cmp.Compare(a.res, b.res), cmp.Compare(a.y, b.y), cmp.Compare(a.x, b.x), cmp.Compare(a.comp, b.comp), cmp.Compare(a.index, b.index))
-		case 3: // PCRL
-			return cmp.Or(cmp.Compare(a.y, b.y), cmp.Compare(a.x, b.x), cmp.Compare(a.comp, b.comp), cmp.Compare(a.res, b.res), cmp.Compare(a.index, b.index))
-		case 4: // CPRL
-			return cmp.Or(cmp.Compare(a.comp, b.comp), cmp.Compare(a.y, b.y), cmp.Compare(a.x, b.x), cmp.Compare(a.res, b.res), cmp.Compare(a.index, b.index))
-		}
-		return cmp.Or(cmp.Compare(a.res, b.res), cmp.Compare(a.comp, b.comp), cmp.Compare(a.index, b.index))
-	})
-	return out
 }

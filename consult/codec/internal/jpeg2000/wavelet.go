@@ -1,122 +1,59 @@
 package jpeg2000
 
-import "math"
+// The inverse wavelet transforms (Annex F).
 
-// reconstruct decodes the blocks, undoes the wavelets and the component
-// transform, and writes the tile into the image.
-func (d *decoder) reconstruct(t *tile, comps []*tileComponent, area rect) error {
-	var bd blockDecoder
-	ints := make([][]int32, len(comps))
-	floats := make([][]float32, len(comps))
-	for c, tc := range comps {
-		if err := decodeBlocks(&bd, t, tc, c); err != nil {
-			return err
-		}
-		if t.params.coding[c].reversible {
-			ints[c] = synthesize(tc, func(b *band, i int) int32 { return half(b.data[i]) }, lift53)
-		} else {
-			floats[c] = synthesize(tc, func(b *band, i int) float32 { return float32(float64(b.data[i]) * 0.5 * b.step) }, lift97)
-		}
-	}
-	if t.params.transform {
-		if err := untransform(ints, floats); err != nil {
-			return err
-		}
-	}
-	for c := range comps {
-		d.store(c, ints[c], floats[c], area)
-	}
-	return nil
+// sample is a coefficient: int32 for the reversible filter, float32 for the other.
+type sample interface{ int32 | float32 }
+
+// plane is a rectangle of samples, row by row.
+type plane[T sample] struct {
+	rect
+	data []T
 }
 
-// half rounds towards zero, which takes the middle of the last bit away.
-func half(v int32) int32 { return v / 2 }
-
-func decodeBlocks(bd *blockDecoder, t *tile, tc *tileComponent, c int) error {
-	style, shift := t.params.coding[c].style, t.params.roi[c]
-	for _, res := range tc.res {
-		for _, p := range res.precincts {
-			for i := range p.bands {
-				pb := &p.bands[i]
-				for k := range pb.blocks {
-					b := &pb.blocks[k]
-					if !b.included || b.passes == 0 {
-						continue
-					}
-					if err := bd.decode(b, pb.b.kind, pb.b.planes+shift, style); err != nil {
-						return err
-					}
-					bd.write(b, pb.b, shift)
-				}
-			}
-		}
+func newPlane[T sample](r rect) plane[T] {
+	if r.empty() {
+		return plane[T]{rect: r}
 	}
-	return nil
+	return plane[T]{r, make([]T, r.w()*r.h())}
 }
 
-// write puts a block's values into its band; a region of interest is shifted
-// back (§H.1).
-func (d *blockDecoder) write(b *block, to *band, shift int) {
-	for y := range d.h {
-		row := to.data[(b.y0-to.y0+y)*to.w()+b.x0-to.x0:]
-		for x := range d.w {
-			v := d.mag[y*d.w+x]
-			if shift > 0 && v >= 2<<shift {
-				v >>= shift
-			}
-			if d.flags[(y+1)*d.stride+x+1]&negative != 0 {
-				v = -v
-			}
-			row[x] = v
-		}
-	}
-}
-
-// synthesize builds resolution after resolution (§F.3).
-func synthesize[T int32 | float32](tc *tileComponent, value func(*band, int) T, lift func([]T, int)) []T {
-	ll := tc.res[0].bands[0]
-	cur := make([]T, len(ll.data))
-	for i := range cur {
-		cur[i] = value(ll, i)
-	}
-	for r := 1; r < len(tc.res); r++ {
-		cur = level(cur, &tc.res[r-1].rect, &tc.res[r], value, lift)
-	}
-	return cur
-}
-
-// level interleaves four bands and filters rows and columns (§F.3.2).
-func level[T int32 | float32](low []T, lowRect *rect, res *resolution, value func(*band, int) T, lift func([]T, int)) []T {
-	w, h := res.w(), res.h()
-	if res.empty() {
+// row is row y, counted as the rectangle is; empty where the plane is.
+func (p *plane[T]) row(y int) []T {
+	if len(p.data) == 0 {
 		return nil
 	}
-	out := make([]T, w*h)
-	put := func(b rect, xo, yo int, at func(i int) T) {
-		for y := range b.h() {
-			for x := range b.w() {
-				out[(2*(b.y0+y)+yo-res.y0)*w+2*(b.x0+x)+xo-res.x0] = at(y*b.w() + x)
-			}
-		}
+	w := p.w()
+	return p.data[(y-p.y0)*w : (y-p.y0+1)*w]
+}
+
+// level makes a resolution from the one below and its three bands (§F.3.2),
+// rows first, each as it is interleaved.
+func level[T sample](area rect, ll, hl, lh, hh *plane[T], f filter[T]) plane[T] {
+	out := newPlane[T](area)
+	if area.empty() {
+		return out
 	}
-	put(*lowRect, 0, 0, func(i int) T { return low[i] })
-	for _, b := range res.bands {
-		put(b.rect, b.kind&1, b.kind>>1, func(i int) T { return value(b, i) })
-	}
-	line := make([]T, max(w, h))
-	for y := range h {
-		lift(out[y*w:(y+1)*w], res.x0)
-	}
-	for x := range w {
-		for y := range h {
-			line[y] = out[y*w+x]
+	for y := area.y0; y < area.y1; y++ {
+		low, high := ll, hl
+		if y&1 == 1 {
+			low, high = lh, hh
 		}
-		lift(line[:h], res.y0)
-		for y := range h {
-			out[y*w+x] = line[y]
-		}
+		f.row(out.row(y), low.row(y>>1), high.row(y>>1), area.x0&1, f.scale(y, area.h()))
+	}
+	if area.h() > 1 {
+		f.columns(&out)
 	}
 	return out
+}
+
+// filter undoes one level. A row is interleaved from low and high samples, odd
+// when the first is a high one; columns are lifted in place, by whole rows.
+// What a row is scaled by for the sake of the columns is applied with it.
+type filter[T sample] interface {
+	scale(y, h int) float32
+	row(out, low, high []T, odd int, scale float32)
+	columns(p *plane[T])
 }
 
 // mirror is the symmetric extension of §F.3.7 for an index just outside.
@@ -130,22 +67,76 @@ func mirror(i, n int) int {
 	return i
 }
 
-// lift53 is the reversible filter in place (§F.3.8.2); from is the coordinate
-// of the first sample.
-func lift53(a []int32, from int) {
-	n := len(a)
-	odd := from & 1
-	if n == 1 {
-		if odd == 1 {
-			a[0] /= 2
+// filter53 is the reversible filter (§F.3.8.2).
+type filter53 struct{}
+
+// scale is 1, but for a single odd row (§F.3.6).
+func (filter53) scale(y, h int) float32 {
+	if h == 1 && y&1 == 1 {
+		return 0.5
+	}
+	return 1
+}
+
+func (filter53) row(out, low, high []int32, odd int, scale float32) {
+	switch {
+	case len(out) == 1 && odd == 1:
+		out[0] = high[0] / 2
+	case len(out) == 1:
+		out[0] = low[0]
+	default:
+		row53(out, low, high, odd)
+	}
+	if scale != 1 {
+		for i := range out {
+			out[i] /= 2
 		}
-		return
 	}
-	for i := odd; i < n; i += 2 { // even coordinates
-		a[i] -= (a[mirror(i-1, n)] + a[mirror(i+1, n)] + 2) >> 2
+}
+
+func row53(out, low, high []int32, odd int) {
+	left, next := high[0], high[odd:] // of a low sample; beyond an end stands the other one
+	before := int32(0)
+	for i, v := range low {
+		right := left
+		if i < len(next) {
+			right = next[i]
+		}
+		v -= (left + right + 2) >> 2
+		out[2*i+odd] = v
+		switch {
+		case i > 0:
+			out[2*i+odd-1] = left + (before+v)>>1
+		case odd == 1:
+			out[0] = left + v
+		}
+		before, left = v, right
 	}
-	for i := 1 - odd; i < n; i += 2 {
-		a[i] += (a[mirror(i-1, n)] + a[mirror(i+1, n)]) >> 1
+	if len(next) >= len(low) {
+		out[len(out)-1] = left + before
+	}
+}
+
+func (filter53) columns(p *plane[int32]) {
+	h, odd := p.h(), p.y0&1
+	row := func(i int) []int32 { return p.row(p.y0 + mirror(i, h)) }
+	for i := odd; i <= h; i += 2 {
+		if i < h {
+			a, b := row(i-1), row(i+1)
+			dst := row(i)
+			a, b = a[:len(dst)], b[:len(dst)]
+			for x := range dst {
+				dst[x] -= (a[x] + b[x] + 2) >> 2
+			}
+		}
+		if i > 0 {
+			a, b := row(i-2), row(i)
+			dst := row(i - 1)
+			a, b = a[:len(dst)], b[:len(dst)]
+			for x := range dst {
+				dst[x] += (a[x] + b[x]) >> 1
+			}
+		}
 	}
 }
 
@@ -155,74 +146,76 @@ const (
 	beta  = -0.052980118572961
 	gamma = 0.882911075530934
 	delta = 0.443506852043971
-	scale = 1.230174104914001
+	kappa = 1.230174104914001
 )
 
-// lift97 is the irreversible filter in place (§F.3.8.1).
-func lift97(a []float32, from int) {
-	n := len(a)
-	odd := from & 1
-	if n == 1 {
-		if odd == 1 {
-			a[0] /= 2
-		}
-		return
-	}
-	for i := odd; i < n; i += 2 {
-		a[i] *= scale
-	}
-	for i := 1 - odd; i < n; i += 2 {
-		a[i] *= 1 / scale
-	}
-	step := func(first int, k float32) {
-		for i := first; i < n; i += 2 {
-			a[i] -= k * (a[mirror(i-1, n)] + a[mirror(i+1, n)])
-		}
-	}
-	step(odd, delta)
-	step(1-odd, gamma)
-	step(odd, beta)
-	step(1-odd, alpha)
-}
+// filter97 is the irreversible filter (§F.3.8.1).
+type filter97 struct{}
 
-// untransform is RCT or ICT of the first three components (Annex G).
-func untransform(ints [][]int32, floats [][]float32) error {
+// scale is K for low samples and 1/K for high ones; a single one is not
+// filtered, and halved where it is odd (§F.3.6).
+func (filter97) scale(i, n int) float32 {
 	switch {
-	case ints[0] != nil && ints[1] != nil && ints[2] != nil:
-		for i, y := range ints[0] {
-			u, v := ints[1][i], ints[2][i]
-			g := y - (u+v)>>2
-			ints[0][i], ints[1][i], ints[2][i] = v+g, g, u+g
-		}
-	case floats[0] != nil && floats[1] != nil && floats[2] != nil:
-		for i, y := range floats[0] {
-			cb, cr := floats[1][i], floats[2][i]
-			floats[0][i], floats[1][i], floats[2][i] = y+1.402*cr, y-0.344136*cb-0.714136*cr, y+1.772*cb
-		}
-	default:
-		return ErrDamaged
+	case n == 1 && i&1 == 1:
+		return 0.5
+	case n == 1:
+		return 1
+	case i&1 == 1:
+		return 1 / kappa
 	}
-	return nil
+	return kappa
 }
 
-// store rounds, shifts the level (§G.1) and clamps.
-func (d *decoder) store(c int, ints []int32, floats []float32, area rect) {
-	comp := d.comps[c]
-	low, high, shift := int32(0), int32(1)<<comp.precision-1, int32(1)<<(comp.precision-1)
-	if comp.signed {
-		low, high, shift = -shift, shift-1, 0
+func (f filter97) row(out, low, high []float32, odd int, scale float32) {
+	n := len(out)
+	k := f.scale(0, n) * scale
+	for i, v := range low {
+		out[2*i+odd] = v * k
 	}
-	w := area.w()
-	for y := range area.h() {
-		row := d.out[c][(area.y0-d.y0+y)*(d.x1-d.x0)+area.x0-d.x0:]
-		for x := range w {
-			var v int32
-			if ints != nil {
-				v = ints[y*w+x]
-			} else {
-				v = int32(math.Round(float64(floats[y*w+x])))
-			}
-			row[x] = max(low, min(v+shift, high))
+	k = f.scale(1, n) * scale
+	for i, v := range high {
+		out[2*i+1-odd] = v * k
+	}
+	if n > 1 {
+		lift(out, odd, delta)
+		lift(out, 1-odd, gamma)
+		lift(out, odd, beta)
+		lift(out, 1-odd, alpha)
+	}
+}
+
+// lift takes k times both neighbours from every second sample.
+func lift(a []float32, first int, k float32) {
+	n := len(a)
+	if first == 0 {
+		a[0] -= k * 2 * a[1]
+		first = 2
+	}
+	for i := first; i+1 < len(a); i += 2 {
+		a[i] -= k * (a[i-1] + a[i+1])
+	}
+	if (n-1-first)%2 == 0 && n-1 >= first {
+		a[n-1] -= k * 2 * a[n-2]
+	}
+}
+
+// columns runs the four steps one row behind the other.
+func (filter97) columns(p *plane[float32]) {
+	h := p.h()
+	step := func(i int, k float32) {
+		if i < 0 || i >= h {
+			return
 		}
+		dst, a, b := p.row(p.y0+i), p.row(p.y0+mirror(i-1, h)), p.row(p.y0+mirror(i+1, h))
+		a, b = a[:len(dst)], b[:len(dst)]
+		for x := range dst {
+			dst[x] -= k * (a[x] + b[x])
+		}
+	}
+	for i := p.y0 & 1; i < h+3; i += 2 {
+		step(i, delta)
+		step(i-1, gamma)
+		step(i-2, beta)
+		step(i-3, alpha)
 	}
 }

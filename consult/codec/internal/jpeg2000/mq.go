@@ -1,0 +1,201 @@
+package jpeg2000
+
+import "math/bits"
+
+// The arithmetic decoder (§C.3).
+
+// mqState is table C.2.
+type mqState struct {
+	qe         uint32
+	mps, lps   uint8
+	switchFlag uint8
+}
+
+var mqStates = [47]mqState{
+	{0x5601, 1, 1, 1},
+	{0x3401, 2, 6, 0},
+	{0x1801, 3, 9, 0},
+	{0x0AC1, 4, 12, 0},
+	{0x0521, 5, 29, 0},
+	{0x0221, 38, 33, 0},
+	{0x5601, 7, 6, 1},
+	{0x5401, 8, 14, 0},
+	{0x4801, 9, 14, 0},
+	{0x3801, 10, 14, 0},
+	{0x3001, 11, 17, 0},
+	{0x2401, 12, 18, 0},
+	{0x1C01, 13, 20, 0},
+	{0x1601, 29, 21, 0},
+	{0x5601, 15, 14, 1},
+	{0x5401, 16, 14, 0},
+	{0x5101, 17, 15, 0},
+	{0x4801, 18, 16, 0},
+	{0x3801, 19, 17, 0},
+	{0x3401, 20, 18, 0},
+	{0x3001, 21, 19, 0},
+	{0x2801, 22, 19, 0},
+	{0x2401, 23, 20, 0},
+	{0x2201, 24, 21, 0},
+	{0x1C01, 25, 22, 0},
+	{0x1801, 26, 23, 0},
+	{0x1601, 27, 24, 0},
+	{0x1401, 28, 25, 0},
+	{0x1201, 29, 26, 0},
+	{0x1101, 30, 27, 0},
+	{0x0AC1, 31, 28, 0},
+	{0x09C1, 32, 29, 0},
+	{0x08A1, 33, 30, 0},
+	{0x0521, 34, 31, 0},
+	{0x0441, 35, 32, 0},
+	{0x02A1, 36, 33, 0},
+	{0x0221, 37, 34, 0},
+	{0x0141, 38, 35, 0},
+	{0x0111, 39, 36, 0},
+	{0x0085, 40, 37, 0},
+	{0x0049, 41, 38, 0},
+	{0x0025, 42, 39, 0},
+	{0x0015, 43, 40, 0},
+	{0x0009, 44, 41, 0},
+	{0x0005, 45, 42, 0},
+	{0x0001, 45, 43, 0},
+	{0x5601, 46, 46, 0},
+}
+
+// Contexts (table D.1 to D.5).
+const (
+	ctxSign    = 9
+	ctxRefine  = 14
+	ctxRun     = 17
+	ctxUniform = 18
+)
+
+// mqContext is a context's state: Qe as wide as C, the more probable symbol, and
+// the row of table C.2.
+type mqContext struct {
+	qe    uint32
+	sense uint8
+	row   uint8
+}
+
+// mq decodes decisions. C and A of §C.3 are c+d and a+d: a more probable symbol
+// that needs no renormalisation takes Qe from both, so it is taken from d, which
+// is the lesser of C and A - 8000 and tells when that ends. The bytes must be
+// followed by two of FF (§D.4.1).
+type mq struct {
+	d, a, c int64
+	ct      int
+	at      int
+	b       []byte
+	cx      [32]mqContext // 19, and room for an index without a check
+}
+
+const mqHalf = 0x8000 << 16
+
+func (m *mq) reset() {
+	for i := range m.cx {
+		m.cx[i] = newContext(0, 0)
+	}
+	m.cx[0], m.cx[ctxRun], m.cx[ctxUniform] = newContext(4, 0), newContext(3, 0), newContext(46, 0)
+}
+
+func newContext(row, sense uint8) mqContext {
+	return mqContext{qe: mqStates[row].qe << 16, sense: sense, row: row}
+}
+
+// start is INITDEC (figure C.10).
+func (m *mq) start(b []byte) {
+	m.b, m.at = b, 0
+	m.c = int64(b[0]) << 16
+	m.byteIn()
+	m.c <<= 7
+	m.ct -= 7
+	m.a, m.d = mqHalf, 0
+}
+
+// byteIn is figure C.19.
+func (m *mq) byteIn() {
+	next := int64(m.b[m.at+1])
+	switch {
+	case m.b[m.at] != 0xFF:
+		m.at++
+		m.c += next << 8
+		m.ct = 8
+	case next > 0x8F:
+		m.c += 0xFF00
+		m.ct = 8
+	default:
+		m.at++
+		m.c += next << 9
+		m.ct = 7
+	}
+}
+
+// decode is figure C.15.
+func (m *mq) decode(cx uint8) uint8 {
+	s := &m.cx[cx&31]
+	m.d -= int64(s.qe)
+	if m.d >= 0 {
+		return s.sense
+	}
+	return m.exchange(s)
+}
+
+// exchange is what follows when the symbol is less probable or A falls below
+// 8000 (figures C.16 to C.18).
+func (m *mq) exchange(s *mqContext) uint8 {
+	qe := int64(s.qe)
+	a, c := m.a+m.d, m.c+m.d
+	row := &mqStates[s.row]
+	bit, next := s.sense, row.mps
+	less := a < qe
+	if c < 0 { // the lower part, of size Qe
+		c += qe
+		a, less = qe, !less
+	}
+	if less {
+		bit ^= 1
+		s.sense ^= row.switchFlag
+		next = row.lps
+	}
+	s.row, s.qe = next, mqStates[next].qe<<16
+	m.c = c
+	for n := bits.LeadingZeros32(uint32(a)); n > 0; {
+		if m.ct == 0 {
+			m.byteIn()
+		}
+		k := min(n, m.ct)
+		a <<= k & 31
+		m.c <<= k & 31
+		m.ct -= k
+		n -= k
+	}
+	m.d = min(a-mqHalf, m.c)
+	m.a, m.c = a-m.d, m.c-m.d
+	return bit
+}
+
+// raw reads bits of bypassed passes (§D.6); past the end they are ones.
+type raw struct {
+	b    []byte
+	at   int
+	v    byte
+	n    int
+	last byte
+}
+
+func (r *raw) bit() uint8 {
+	if r.n == 0 {
+		r.n = 8
+		if r.last == 0xFF {
+			r.n = 7
+		}
+		r.v = 0xFF
+		if r.at < len(r.b) {
+			r.v = r.b[r.at]
+		}
+		r.at++
+		r.last = r.v
+	}
+	r.n--
+	return r.v >> r.n & 1
+}
