@@ -29,6 +29,9 @@ import (
 // or check the cells.
 var againstTools = flag.Bool("tools", false, "measure speed beside dcmtk and gdcm")
 
+// onlyTools limits it to rivals whose name has this in it.
+var onlyTools = flag.String("tools-only", "", "with -tools: names that contain this")
+
 // fewFrames and manyFrames of 512 × 512: the difference is what is measured.
 const fewFrames, manyFrames = 1, 25
 
@@ -60,6 +63,9 @@ func TestAgainstTools(t *testing.T) {
 	}
 	t.Logf("%-26s %8s   %s", "MB/s of cells a core", "curbside", "tools")
 	for _, r := range rivals {
+		if !strings.Contains(r.name, *onlyTools) {
+			continue
+		}
 		if _, err := exec.LookPath(strings.Fields(r.encode)[0]); err != nil {
 			t.Logf("%-26s SKIP: %v", r.name, err)
 			continue
