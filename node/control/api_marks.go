@@ -208,6 +208,3 @@ type CaseExported struct {
 	Files    []string `json:"files"`
 	Warnings []string `json:"warnings,omitempty"`
 }
-
-// Warn adds warnings.
-func (r *Rendered) Warn(w ...string) { r.Warnings = append(r.Warnings, w...) }

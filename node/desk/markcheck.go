@@ -209,7 +209,7 @@ func (d *Desk) unchecked(ctx context.Context, said string) ([]markJob, error) {
 			continue
 		}
 		at := v.image(m)
-		if at == nil || slices.ContainsFunc(blobsOf(&at.row), func(id blob.ID) bool { return !d.blobs.Has(id) }) {
+		if at == nil || !d.here(&at.row) {
 			continue
 		}
 		scales := v.scales[imageOf(m.Place)]

@@ -2,14 +2,12 @@ package desk
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/curbside-p2p/curbside/consult/annot"
 	"github.com/curbside-p2p/curbside/consult/consult"
 	"github.com/curbside-p2p/curbside/consult/text"
 	"github.com/curbside-p2p/curbside/node/control"
-	"github.com/curbside-p2p/curbside/protocol/blob"
 	"github.com/curbside-p2p/curbside/protocol/ledger"
 )
 
@@ -127,7 +125,7 @@ func (v *marksView) state(m *consult.Mark, f drawn) control.MarkState {
 	switch at := v.image(m); {
 	case at == nil:
 		row.Why = "its image is not known here"
-	case slices.ContainsFunc(blobsOf(&at.row), func(id blob.ID) bool { return !v.d.blobs.Has(id) }):
+	case !v.d.here(&at.row):
 		row.Why = errNotArrived.Message
 	case m.Removed:
 		row.Why = "removed"

@@ -3,8 +3,6 @@ package desk
 import (
 	"bytes"
 	"context"
-	"errors"
-	"fmt"
 	"image"
 	"image/png"
 	"slices"
@@ -13,7 +11,6 @@ import (
 
 	"github.com/curbside-p2p/curbside/consult/render"
 	"github.com/curbside-p2p/curbside/consult/study"
-	"github.com/curbside-p2p/curbside/consult/text"
 	"github.com/curbside-p2p/curbside/node/control"
 	"github.com/curbside-p2p/curbside/protocol/blob"
 )
@@ -21,10 +18,6 @@ import (
 // Render draws a frame as a PNG: 8-bit grey, or colour, one pixel for each of the image.
 func (d *Desk) Render(ctx context.Context, req control.RenderRequest) (control.Rendered, error) {
 	var none control.Rendered
-	o, note, err := renderOptions(req)
-	if err != nil {
-		return none, err
-	}
 	at, err := hold(d, func() (*located, error) { return d.toRender(ctx, req) })
 	if err != nil {
 		return none, err
@@ -40,19 +33,22 @@ func (d *Desk) Render(ctx context.Context, req control.RenderRequest) (control.R
 	if err != nil {
 		return none, control.Errorf(control.Refused, "cannot be displayed here, stored and forwarded intact: %v", err)
 	}
-	out := control.Rendered{
-		Study: at.study, SeriesUID: at.series, SOPUID: at.row.UID, Frame: req.Frame, Rows: f.Rows(), Cols: f.Cols(),
-		Preview: img.Preview, Lossy: img.Pixel.Lossy, Warnings: []string{},
-	}
-	out.Warn(note(&img.Pixel, f)...)
-	out.Warn(d.pictureWarnings(at, &img, f)...)
-	more, err := d.renderMore(ctx, req, at, &o)
+	o, warnings, err := renderOptions(req, &img.Pixel)
 	if err != nil {
 		return none, err
 	}
-	picture := f.Draw(o)
-	if more != nil {
-		picture = more(picture)
+	top, err := d.onTop(ctx, req, at, &img, &o)
+	if err != nil {
+		return none, err
+	}
+	present, listed := d.presentIn(at)
+	warnings = append(warnings, f.Marks(o, render.Setting{Preview: img.Preview, Loaded: present, Expected: listed})...)
+	out := control.Rendered{
+		Study: at.study, SeriesUID: at.series, SOPUID: at.row.UID, Frame: req.Frame, Rows: f.Rows(), Cols: f.Cols(),
+		Preview: img.Preview, Lossy: img.Pixel.Lossy, Warnings: append(warnings, pictureWarnings(&img, f)...),
+	}
+	if req.Window != "" && f.Colour() {
+		out.Warnings = append(out.Warnings, "a colour image has no window: --window has no effect")
 	}
 	if !f.Colour() {
 		u := f.Used(o)
@@ -60,7 +56,7 @@ func (d *Desk) Render(ctx context.Context, req control.RenderRequest) (control.R
 		out.Window, out.WindowFunction, out.WindowSource = &w, u.Function, u.Source
 	}
 	var buf bytes.Buffer
-	if err := png.Encode(&buf, picture); err != nil {
+	if err := png.Encode(&buf, top(f.Draw(o))); err != nil {
 		return none, internal("encode the picture", err)
 	}
 	out.PNG = buf.Bytes()
@@ -80,101 +76,84 @@ func windowText(w study.Window) string {
 	return n(w.Centre) + "/" + n(w.Width)
 }
 
-// renderOptions reads what was asked for. The note says, once the image is known, where it does not fit.
-func renderOptions(req control.RenderRequest) (render.Options, func(*study.Pixel, *render.Frame) []string, error) {
+// renderOptions reads what was asked for, as it fits the image.
+func renderOptions(req control.RenderRequest, px *study.Pixel) (render.Options, []string, error) {
 	o := render.Options{Invert: req.Invert, HideOverlays: req.Overlays != nil && !*req.Overlays}
-	preset := false
-	switch said := strings.TrimSpace(req.Window); {
+	said := strings.TrimSpace(req.Window)
+	switch {
 	case said == "":
+		return o, nil, nil
 	case strings.EqualFold(said, "auto"):
 		o.Auto = true
+		return o, nil, nil
 	case strings.Contains(said, "/"):
-		w, err := parseWindow(said)
-		if err != nil {
-			return o, nil, err
-		}
-		o.Window = &w
-	default:
-		w, ok := render.PresetWindow(said)
-		if !ok {
-			return o, nil, control.Errorf(control.Usage, "window %q is not known", said).
-				WithHint("CENTRE/WIDTH, auto, or one of: %s", strings.Join(presetNames(), ", "))
-		}
-		o.Window, preset = &w, true
+		return o, nil, parseWindow(said, &o)
 	}
-	return o, func(px *study.Pixel, f *render.Frame) []string {
-		switch {
-		case req.Window != "" && f.Colour():
-			return []string{"a colour image has no window: --window has no effect"}
-		case preset && px.Modality != "CT":
-			return []string{"this window is meant for CT, and the image is none"}
-		}
-		return nil
-	}, nil
+	if p, ok := render.FindPreset(*px, said); ok {
+		o.Window, o.Invert = &p.Window, p.Invert != req.Invert
+		return o, nil, nil
+	}
+	if w, ok := render.PresetWindow(said); ok {
+		o.Window = &w
+		return o, []string{"this window is meant for CT, and the image is none"}, nil
+	}
+	return o, nil, control.Errorf(control.Usage, "window %q is not known", said).
+		WithHint("CENTRE/WIDTH, auto, or one of: %s", strings.Join(presetNames(px), ", "))
 }
 
-func parseWindow(s string) (study.Window, error) {
+func parseWindow(s string, o *render.Options) error {
 	c, w, _ := strings.Cut(s, "/")
 	centre, cerr := strconv.ParseFloat(strings.TrimSpace(c), 64)
 	width, werr := strconv.ParseFloat(strings.TrimSpace(w), 64)
 	const far = 1e9
-	// PS3.3 C.11.2.1.2.1: a linear window is at least 1 wide.
-	if cerr != nil || werr != nil || !(centre >= -far && centre <= far && width >= 1 && width <= far) {
-		return study.Window{}, control.Errorf(control.Usage, "window %q is none", s).
-			WithHint("centre and width, such as 40/400; the width is at least 1")
+	if cerr != nil || werr != nil || !(centre >= -far && centre <= far && width > 0 && width <= far) {
+		return control.Errorf(control.Usage, "window %q is none", s).WithHint("centre and width above 0, such as 40/400")
 	}
-	return study.Window{Centre: centre, Width: width}, nil
+	o.Window = &study.Window{Centre: centre, Width: width}
+	if width < 1 { // LINEAR is at least 1 wide, PS3.3 C.11.2.1.2.1
+		o.Function = render.LinearExact
+	}
+	return nil
 }
 
-func presetNames() []string {
+func presetNames(px *study.Pixel) []string {
+	list := render.Presets(*px)
+	if len(list) == 0 {
+		list = render.Presets(study.Pixel{Modality: "CT"})
+	}
 	var out []string
-	for _, p := range render.Presets(study.Pixel{Modality: "CT"}) {
+	for _, p := range list {
 		out = append(out, p.Name)
 	}
 	return out
 }
 
-// pictureWarnings are the marks that must stay beside a picture.
-func (d *Desk) pictureWarnings(at *located, img *control.Image, f *render.Frame) []string {
-	out := slices.Clone(f.Warnings())
-	if img.Preview {
-		// Of a preview nothing else is known: it is not the image.
-		return []string{"preview, not for diagnosis: the image has not arrived yet"}
-	}
-	if img.Reason != "" {
+// pictureWarnings are what must stay beside a PNG alone.
+func pictureWarnings(img *control.Image, f *render.Frame) []string {
+	var out []string
+	if img.Reason != "" && !slices.Contains(f.Warnings(), img.Reason) {
 		out = append(out, img.Reason)
 	}
-	if a := aspectOf(&img.Pixel); a != "" {
-		out = append(out, "pixels are not square ("+a+"): the picture has one for each and is not stretched")
-	}
-	present, listed := d.presentIn(at)
-	if present < listed {
-		out = append(out, fmt.Sprintf("series incomplete: %d of %d images are here", present, listed))
+	if a := render.Aspect(img.Pixel); a < 0.999 || a > 1.001 {
+		out = append(out, "pixels are not square ("+strconv.FormatFloat(a, 'g', 4, 64)+
+			" times as high as wide): the picture has one for each and is not stretched")
 	}
 	return out
-}
-
-// aspectOf is a pixel's height to its width where they differ: of the spacing, else the aspect ratio.
-func aspectOf(px *study.Pixel) string {
-	for _, p := range []*[2]float64{px.PixelSpacing, px.ImagerSpacing, px.AspectRatio} {
-		if p != nil && p[0] > 0 && p[1] > 0 {
-			if r := p[0] / p[1]; r < 0.999 || r > 1.001 {
-				return strconv.FormatFloat(r, 'g', 4, 64) + ":1"
-			}
-			return ""
-		}
-	}
-	return ""
 }
 
 func (d *Desk) presentIn(at *located) (present, listed int) {
 	s := &at.manifest.Series[at.seriesAt]
 	for i := range s.Instances {
-		if !slices.ContainsFunc(blobsOf(&s.Instances[i]), func(id blob.ID) bool { return !d.blobs.Has(id) }) {
+		if d.here(&s.Instances[i]) {
 			present++
 		}
 	}
 	return present, len(s.Instances)
+}
+
+// here reports whether all of an instance is on this node.
+func (d *Desk) here(row *study.ManifestInstance) bool {
+	return !slices.ContainsFunc(blobsOf(row), func(id blob.ID) bool { return !d.blobs.Has(id) })
 }
 
 // toRender finds the instance to draw: by UID, by its place, or the first that can be shown. The
@@ -254,12 +233,24 @@ func (h *holding) byPlace(p *person, series string, place int) (*located, error)
 	return nil, control.Errorf(control.NotFound, "no such instance").WithHint("places go from 1 to %d", n)
 }
 
-// renderMore adds a presentation state to the options and gives what is drawn on top.
-func (d *Desk) renderMore(_ context.Context, req control.RenderRequest, _ *located, _ *render.Options) (func(image.Image) image.Image, error) {
-	if req.Marks != "" || req.Presentation != "" {
-		return nil, errors.New("not yet")
+// onTop applies a presentation state to the options, and gives what draws marks on the picture.
+func (d *Desk) onTop(ctx context.Context, req control.RenderRequest, at *located, img *control.Image, o *render.Options) (func(image.Image) image.Image, error) {
+	var lines []line
+	if req.Presentation != "" {
+		more, err := d.applyPresentation(ctx, req, at, o)
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, more...)
 	}
-	return nil, nil
+	if req.Marks != "" {
+		more, err := hold(d, func() ([]line, error) { return d.markLines(ctx, req.Marks, at, req.Frame) })
+		if err != nil {
+			return nil, err
+		}
+		if !img.Preview { // a preview has other pixels
+			lines = append(lines, more...)
+		}
+	}
+	return func(p image.Image) image.Image { return drawLines(p, lines) }, nil
 }
-
-var _ = text.Line
