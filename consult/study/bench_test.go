@@ -34,3 +34,11 @@ func BenchmarkManifest(b *testing.B) {
 		}
 	})
 }
+
+func BenchmarkStacks(b *testing.B) {
+	list := axial(1000)
+	b.ReportAllocs()
+	for b.Loop() {
+		Stacks(list)
+	}
+}

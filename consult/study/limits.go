@@ -56,7 +56,7 @@ const (
 	SlicesMax = 100_000
 	// orientationsMax of one series: a radial scan has a few hundred. What is
 	// beyond is ordered by number.
-	orientationsMax = 512
+	orientationsMax = 256
 	// DirectoryMax bounds the file IDs of a DICOMDIR, as for zip entries (§1.7).
 	DirectoryMax = 200_000
 )

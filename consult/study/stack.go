@@ -31,15 +31,22 @@ const samePlace = 1e-3 // mm
 // §2.3, §5.7). Nothing is left out, and the order does not depend on that of
 // the argument.
 func Stacks(series []Slice) []Stack {
-	list := slices.Clone(series)
-	slices.SortFunc(list, func(a, b Slice) int { return a.compare(&b) })
+	list := make([]*Slice, len(series))
+	for i := range series {
+		list[i] = &series[i]
+	}
+	slices.SortFunc(list, (*Slice).compare)
 	var out []Stack
 	for _, g := range byPlane(list) {
 		for _, part := range g.phases() {
 			out = append(out, part.ordered())
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Stack) int { return a.first().compare(b.first()) })
+	firsts := map[*Slice]*Slice{} // of each stack, by the slice that it begins with
+	for i := range out {
+		firsts[&out[i].Slices[0]] = out[i].first()
+	}
+	slices.SortStableFunc(out, func(a, b Stack) int { return firsts[&a.Slices[0]].compare(firsts[&b.Slices[0]]) })
 	label(out)
 	return out
 }
@@ -58,7 +65,7 @@ func (s *Stack) first() *Slice {
 // group is slices of one Frame of Reference, size and orientation, ordered by
 // number.
 type group struct {
-	list   []Slice
+	list   []*Slice
 	placed bool // all of them
 	normal [3]float64
 	depth  []float64 // of each along normal
@@ -72,27 +79,30 @@ type planeKey struct {
 // byPlane parts by Frame of Reference, size and orientation (±0.01). Slices
 // without a place join the only orientation that there is: a series of which
 // one slice lost its position is ordered by number as a whole.
-func byPlane(list []Slice) []*group {
+func byPlane(list []*Slice) []*group {
 	var out []*group
 	byKey := map[planeKey][]*group{}
-	lost := map[planeKey][]Slice{}
+	lost := map[planeKey][]*Slice{}
 	var keys []planeKey
-	for i := range list {
-		s := list[i]
+	for _, s := range list {
 		k := planeKey{s.FrameOfRef, s.Rows, s.Cols}
 		if byKey[k] == nil && lost[k] == nil {
 			keys = append(keys, k)
 		}
-		if g := find(byKey[k], &s); g != nil {
+		if !s.placed() {
+			lost[k] = append(lost[k], s)
+			continue
+		}
+		if g := find(byKey[k], s); g != nil {
 			g.list = append(g.list, s)
 			continue
 		}
 		n, ok := s.Normal()
-		if !ok || !s.placed() || len(out) >= orientationsMax {
+		if !ok || len(out) >= orientationsMax {
 			lost[k] = append(lost[k], s)
 			continue
 		}
-		g := &group{list: []Slice{s}, placed: true, normal: n}
+		g := &group{list: []*Slice{s}, placed: true, normal: n}
 		byKey[k], out = append(byKey[k], g), append(out, g)
 	}
 	for _, k := range keys {
@@ -101,7 +111,7 @@ func byPlane(list []Slice) []*group {
 		case len(byKey[k]) == 1:
 			g := byKey[k][0]
 			g.list, g.placed = append(g.list, l...), false
-			slices.SortFunc(g.list, func(a, b Slice) int { return a.compare(&b) })
+			slices.SortFunc(g.list, (*Slice).compare)
 		default:
 			out = append(out, &group{list: l})
 		}
@@ -114,9 +124,6 @@ func byPlane(list []Slice) []*group {
 
 // find gives the group whose orientation a placed slice has.
 func find(groups []*group, s *Slice) *group {
-	if !s.placed() {
-		return nil
-	}
 	for _, g := range groups {
 		o, near := g.list[0].Orientation, true
 		for i, v := range s.Orientation {
@@ -178,7 +185,7 @@ func (g *group) split(value func(*Slice) any, numbers bool) []*group {
 	parts := map[any]*group{}
 	var order []*group
 	for i := range g.list {
-		v := value(&g.list[i])
+		v := value(g.list[i])
 		p := parts[v]
 		if p == nil {
 			p = &group{placed: g.placed, normal: g.normal}
@@ -204,7 +211,7 @@ func oneWhole(g *group, parts []*group) bool {
 		return true
 	}
 	slices.SortFunc(parts, func(a, b *group) int { return cmp.Compare(slices.Min(a.depth), slices.Min(b.depth)) })
-	defer slices.SortFunc(parts, func(a, b *group) int { return a.list[0].compare(&b.list[0]) })
+	defer slices.SortFunc(parts, func(a, b *group) int { return a.list[0].compare(b.list[0]) })
 	for i := 1; i < len(parts); i++ {
 		if slices.Min(parts[i].depth) <= slices.Max(parts[i-1].depth) {
 			return false
@@ -287,7 +294,7 @@ func (g *group) byDepth() []int {
 			j++
 		}
 		slices.SortFunc(at[i:j], func(a, b int) int {
-			x, y := &g.list[a], &g.list[b]
+			x, y := g.list[a], g.list[b]
 			return cmp.Or(cmp.Compare(x.Temporal, y.Temporal), cmp.Compare(x.Trigger, y.Trigger),
 				cmp.Compare(x.Time, y.Time), x.compare(y))
 		})
@@ -298,16 +305,17 @@ func (g *group) byDepth() []int {
 
 // ordered makes a stack: by position where all have one, else by number.
 func (g *group) ordered() Stack {
-	s := Stack{Slices: g.list, Order: ByNumber}
+	s := Stack{Slices: make([]Slice, len(g.list)), Order: ByNumber}
 	if !g.placed {
+		for i, x := range g.list {
+			s.Slices[i] = *x
+		}
 		return s
 	}
 	s.Order = ByPosition
-	at := g.byDepth()
-	s.Slices = make([]Slice, len(at))
-	depth := make([]float64, len(at))
-	for i, j := range at {
-		s.Slices[i], depth[i] = g.list[j], g.depth[j]
+	depth := make([]float64, len(g.list))
+	for i, j := range g.byDepth() {
+		s.Slices[i], depth[i] = *g.list[j], g.depth[j]
 	}
 	s.measure(depth, g.normal)
 	return s
@@ -406,13 +414,17 @@ func label(stacks []Stack) {
 		return
 	}
 	values := make([][]string, len(stacks))
+	differs := make([]bool, len(stacks[0].Slices[0].values()))
 	for i := range stacks {
 		values[i] = stacks[i].first().values()
+		for k, v := range values[i] {
+			differs[k] = differs[k] || v != values[0][k]
+		}
 	}
 	for i := range stacks {
 		var parts []string
 		for k, v := range values[i] {
-			if v != "" && slices.ContainsFunc(values, func(o []string) bool { return o[k] != v }) {
+			if v != "" && differs[k] {
 				parts = append(parts, v)
 			}
 		}
@@ -435,7 +447,7 @@ func (s *Slice) values() []string {
 		fmt.Sprintf("%d×%d", s.Cols, s.Rows),
 		s.Kind,
 		say(s.Temporal != 0, "time %d", s.Temporal),
-		say(s.BValue != 0, "b %g", math.Round(s.BValue)),
+		fmt.Sprintf("b %g", math.Round(s.BValue)),
 		say(s.Echo != 0, "echo %.4g ms", s.Echo),
 		say(s.Trigger != 0, "trigger %.4g ms", s.Trigger),
 		say(s.Acquisition != 0, "acquisition %d", s.Acquisition),
