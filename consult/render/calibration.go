@@ -25,6 +25,8 @@ var projection = map[string]bool{"CR": true, "DX": true, "RG": true, "MG": true,
 // annotations, and must all lie within one. Without points it has none.
 func Calibrate(px study.Pixel, points ...[2]float64) Calibration {
 	switch {
+	case px.PixelSpacing != nil && px.Reformatted:
+		return mm(px.PixelSpacing, "mm reformatted")
 	case px.PixelSpacing != nil && px.Measured: // an enhanced object says so itself
 		return mm(px.PixelSpacing, "mm")
 	case px.Modality == "US":

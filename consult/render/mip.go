@@ -176,10 +176,16 @@ func alongRows[T int16 | float32](out, cells []T, n, m, lo, hi [3]int, kind Kind
 	for z := lo[2]; z <= hi[2]; z++ {
 		for y := lo[1]; y <= hi[1]; y++ {
 			at := rowOf(n, y, z)
-			best := none
-			for _, c := range cells[at+lo[0] : at+hi[0]+1] {
-				if c != none && (best == none || kind == Maximum && c > best || kind == Minimum && c < best) {
-					best = c
+			best, row := none, cells[at+lo[0]:at+hi[0]+1]
+			if kind == Maximum { // the lowest value is none
+				for _, c := range row {
+					best = max(best, c)
+				}
+			} else {
+				for _, c := range row {
+					if c != none && (best == none || c < best) {
+						best = c
+					}
 				}
 			}
 			out[rowOf(m, y, z)] = best
@@ -230,15 +236,22 @@ func average[T int16 | float32](out, cells []T, n, m [3]int, k int, lo, hi [3]in
 	}
 	for z := lo[2]; z <= hi[2]; z++ {
 		for y := lo[1]; y <= hi[1]; y++ {
-			at := rowOf(n, y, z)
-			for x := lo[0]; x <= hi[0]; x++ {
-				if c := cells[at+x]; c != none {
-					i := min(x, width-1)
+			row := cells[rowOf(n, y, z):][lo[0] : hi[0]+1]
+			if k == 0 {
+				total, valid := 0.0, int32(0)
+				for _, c := range row {
+					if c != none {
+						total, valid = total+float64(c), valid+1
+					}
+				}
+				sum[0], count[0] = total, valid
+				flush(rowOf(m, y, z))
+				continue
+			}
+			for i, c := range row {
+				if c != none {
 					sum[i], count[i] = sum[i]+float64(c), count[i]+1
 				}
-			}
-			if k == 0 {
-				flush(rowOf(m, y, z))
 			}
 		}
 		if k == 1 {

@@ -81,6 +81,10 @@ func (r Reformat) Frame() (*Frame, error) { return New(r.Native, r.Pixel) }
 // reason what is irregular, tilted, has gaps or mixed sizes, is in colour or
 // too large, and passes on what load says.
 func NewVolume(stack study.Stack, load Load, each codec.Each) (*Volume, error) {
+	return newVolume(stack, load, each, VolumeBytesMax)
+}
+
+func newVolume(stack study.Stack, load Load, each codec.Each, bytesMax int) (*Volume, error) {
 	if why := stack.NotVolume(); why != "" {
 		return nil, notVolume(why)
 	}
@@ -89,7 +93,7 @@ func NewVolume(stack study.Stack, load Load, each codec.Each) (*Volume, error) {
 	if !ok || !ok2 {
 		return nil, notVolume("positions are not known")
 	}
-	b := &builder{stack: stack, load: load, each: each, rows: first.Rows, cols: first.Cols}
+	b := &builder{stack: stack, load: load, each: each, bytesMax: bytesMax, rows: first.Rows, cols: first.Cols}
 	v := &Volume{frameOfRef: first.FrameOfRef, origin: first.Origin, each: each}
 	err := b.build(false)
 	if errors.Is(err, errWide) {

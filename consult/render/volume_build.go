@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/curbside-p2p/curbside/consult/codec"
 	"github.com/curbside-p2p/curbside/consult/study"
@@ -20,8 +21,10 @@ type builder struct {
 	load       Load
 	each       codec.Each
 	rows, cols int
+	bytesMax   int
 
 	first  study.Pixel // what the others must agree with
+	signed bool        // the cells of the first slice
 	reduce int         // pixels of a side that become one
 	base   int         // stored value of cell 0
 	grid   grid
@@ -33,19 +36,19 @@ type builder struct {
 // build loads all slices; errWide asks for wide cells.
 func (b *builder) build(wide bool) error {
 	n := len(b.stack.Slices)
-	native, px, err := b.slice(0)
+	n0, px, err := b.slice(0)
 	if err != nil {
 		return err
 	}
-	b.first = px
-	if !wide && !narrow(native, &px) {
+	b.first, b.signed = px, n0.Signed
+	if !wide && !narrow(n0, &px) {
 		return errWide
 	}
 	if err := b.allocate(wide, n); err != nil {
 		return err
 	}
 	b.base = 0
-	if !px.Signed && stored(native, &px) == 16 {
+	if !n0.Signed && stored(n0, &px) == 16 {
 		b.base = math.MaxInt16
 	}
 	errs := make([]error, n)
@@ -111,11 +114,11 @@ func (b *builder) allocate(wide bool, n int) error {
 	}
 	b.reduce = 1
 	size := func() int { return (b.rows / b.reduce) * (b.cols / b.reduce) * n }
-	for size() > VolumeBytesMax/width {
+	for size() > b.bytesMax/width && b.reduce < 2*reduceMax {
 		b.reduce *= 2
 	}
 	if b.reduce > reduceMax || b.rows/b.reduce < 2 || b.cols/b.reduce < 2 {
-		return notVolume(fmt.Sprintf("%d slices of %d × %d exceed %d MB", n, b.cols, b.rows, VolumeBytesMax>>20))
+		return notVolume(fmt.Sprintf("%d slices of %d × %d exceed the memory for volumes", n, b.cols, b.rows))
 	}
 	b.grid = grid{n: [3]int{b.cols / b.reduce, b.rows / b.reduce, n}}
 	if wide {
@@ -138,7 +141,7 @@ func (b *builder) take(i int) error {
 		return b.takeWide(n, px, i, b.grid.wide[i*per:(i+1)*per])
 	}
 	f := &b.first
-	if !narrow(n, &px) || px.Slope != f.Slope || px.Intercept != f.Intercept || px.Signed != f.Signed ||
+	if !narrow(n, &px) || px.Slope != f.Slope || px.Intercept != f.Intercept || n.Signed != b.signed ||
 		px.BitsStored != f.BitsStored || px.RescaleType != f.RescaleType || px.Photometric != f.Photometric {
 		return errWide
 	}
@@ -168,7 +171,7 @@ func (b *builder) short(n *codec.Native, px *study.Pixel, slice int) []int16 {
 		}
 		u = u >> shift << left
 		v := int(u >> left)
-		if px.Signed {
+		if n.Signed {
 			v = int(int32(u) >> left)
 		}
 		if v >= low && v <= high {
@@ -245,18 +248,30 @@ func (b *builder) pixel() study.Pixel {
 	px := b.first
 	px.Frames, px.Samples, px.Planar, px.Signed, px.Reformatted = 1, 1, 0, true, true
 	px.PerFrame, px.Overlays, px.Shutter, px.Regions = nil, nil, nil, nil
-	px.PatientOrientation, px.AspectRatio, px.SliceThickness = [2]string{}, nil, 0
+	px.Palette, px.Supplemental, px.PatientOrientation, px.AspectRatio, px.SliceThickness = nil, false, [2]string{}, nil, 0
 	for _, l := range b.lossy {
 		px.Lossy = px.Lossy || l
 	}
+	if px.Modality == "CT" && px.RescaleType == "" && !b.signed && px.Intercept >= 0 {
+		px.RescaleType = "US" // not HU, which signed cells would be: PS3.3 C.11.1.1.2, unspecified
+	}
 	if b.grid.wide != nil {
 		px.BitsAllocated, px.BitsStored, px.HighBit, px.Float = 32, 32, 31, true
-		px.Slope, px.Intercept, px.ModalityLUT = 1, 0, nil
+		if l := px.ModalityLUT; l != nil {
+			px.RescaleType = l.Type
+		}
+		px.Slope, px.Intercept, px.ModalityLUT, px.RealWorld = 1, 0, nil, nil
 		px.Padding, px.FloatPadding = nil, &[2]float64{noWide, noWide}
 		return px
 	}
 	px.BitsAllocated, px.BitsStored, px.HighBit = 16, 16, 15
-	px.Intercept += px.Slope * float64(b.base)
+	base := float64(b.base)
+	px.Intercept += px.Slope * base
+	px.RealWorld = slices.Clone(px.RealWorld)
+	for i := range px.RealWorld { // by stored value
+		w := &px.RealWorld[i]
+		w.First, w.Last, w.Intercept = w.First-base, w.Last-base, w.Intercept+w.Slope*base
+	}
 	px.Padding = &study.Padding{Low: noCell, High: noCell}
 	return px
 }

@@ -96,40 +96,58 @@ func TestStacks(t *testing.T) {
 				s.Orientation = nil
 			}
 		}), "4 by instance numbers; order from instance numbers"},
-		{"three planes", slices.Concat(axial(3),
-			again(axial(3), "2.", func(s *Slice) { s.Orientation = &[6]float64{1, 0, 0, 0, 0, -1} }),
-			again(axial(3), "3.", func(s *Slice) { s.Orientation = &[6]float64{0, 1, 0, 0, 0, -1} })),
-			"axial 3 by position | coronal 3 by position; 2 images share a position | sagittal 3 by position; 2 images share a position"},
+		{
+			"three planes", slices.Concat(axial(3),
+				again(axial(3), "2.", func(s *Slice) { s.Orientation = &[6]float64{1, 0, 0, 0, 0, -1} }),
+				again(axial(3), "3.", func(s *Slice) { s.Orientation = &[6]float64{0, 1, 0, 0, 0, -1} })),
+			"axial 3 by position | coronal 3 by position; 2 images share a position | sagittal 3 by position; 2 images share a position",
+		},
 		{"orientation within 0.01", with(axial(4), func(i int, s *Slice) {
 			a := 0.008 * float64(i%2)
 			s.Orientation = &[6]float64{math.Cos(a), math.Sin(a), 0, -math.Sin(a), math.Cos(a), 0}
 		}), "4 by position"},
-		{"two frames of reference", append(axial(3), again(axial(3), "2.", func(s *Slice) { s.FrameOfRef = "1.8" })...),
-			"part 1 3 by position | part 2 3 by position"},
-		{"a scout of another size", append(axial(3), Slice{SOPUID: "9", Number: new(int64(99)), Rows: 100, Cols: 888}),
-			"axial, 512×512 3 by position | no position, 888×100 1 by instance numbers"},
-		{"two echoes", append(with(axial(3), func(_ int, s *Slice) { s.Echo = 12 }), again(axial(3), "2.", func(s *Slice) { s.Echo = 80.5 })...),
-			"echo 12 ms 3 by position | echo 80.5 ms 3 by position"},
+		{
+			"two frames of reference", append(axial(3), again(axial(3), "2.", func(s *Slice) { s.FrameOfRef = "1.8" })...),
+			"part 1 3 by position | part 2 3 by position",
+		},
+		{
+			"a scout of another size", append(axial(3), Slice{SOPUID: "9", Number: new(int64(99)), Rows: 100, Cols: 888}),
+			"axial, 512×512 3 by position | no position, 888×100 1 by instance numbers",
+		},
+		{
+			"two echoes", append(with(axial(3), func(_ int, s *Slice) { s.Echo = 12 }), again(axial(3), "2.", func(s *Slice) { s.Echo = 80.5 })...),
+			"echo 12 ms 3 by position | echo 80.5 ms 3 by position",
+		},
 		{"diffusion", append(axial(3), again(axial(3), "2.", func(s *Slice) { s.BValue = 1000 })...), "b 0 3 by position | b 1000 3 by position"},
-		{"times", append(with(axial(3), func(_ int, s *Slice) { s.Temporal = 1 }), again(axial(3), "2.", func(s *Slice) { s.Temporal = 2 })...),
-			"time 1 3 by position | time 2 3 by position"},
-		{"magnitude and phase", append(with(axial(3), func(_ int, s *Slice) { s.Kind = "M" }), again(axial(3), "2.", func(s *Slice) { s.Kind = "P" })...),
-			"M 3 by position | P 3 by position"},
-		{"two acquisitions", append(with(axial(3), func(_ int, s *Slice) { s.Acquisition = 1 }), again(axial(3), "2.", func(s *Slice) { s.Acquisition = 2 })...),
-			"acquisition 1 3 by position | acquisition 2 3 by position"},
+		{
+			"times", append(with(axial(3), func(_ int, s *Slice) { s.Temporal = 1 }), again(axial(3), "2.", func(s *Slice) { s.Temporal = 2 })...),
+			"time 1 3 by position | time 2 3 by position",
+		},
+		{
+			"magnitude and phase", append(with(axial(3), func(_ int, s *Slice) { s.Kind = "M" }), again(axial(3), "2.", func(s *Slice) { s.Kind = "P" })...),
+			"M 3 by position | P 3 by position",
+		},
+		{
+			"two acquisitions", append(with(axial(3), func(_ int, s *Slice) { s.Acquisition = 1 }), again(axial(3), "2.", func(s *Slice) { s.Acquisition = 2 })...),
+			"acquisition 1 3 by position | acquisition 2 3 by position",
+		},
 		{"arterial and venous, moved", append(with(axial(5), func(_ int, s *Slice) { s.Acquisition = 1 }), again(axial(5), "2.", func(s *Slice) {
 			s.Acquisition, s.Position = 2, &[3]float64{-180, -180, s.Position[2] + 0.7}
 		})...), "acquisition 1 5 by position | acquisition 2 5 by position"},
 		{"an acquisition a slice", with(axial(6), func(i int, s *Slice) { s.Acquisition = int64(i + 1) }), "6 by position"},
 		{"an acquisition four slices", with(axial(24), func(i int, s *Slice) { s.Acquisition = int64(i / 4) }), "24 by position"},
 		{"interleaved acquisitions", with(axial(12), func(i int, s *Slice) { s.Acquisition = int64(i % 2) }), "12 by position"},
-		{"cine of one slice", with(axial(30), func(i int, s *Slice) { s.Position[2], s.Trigger = 0, 40*float64(i) }),
-			"30 by position; 29 images share a position"},
+		{
+			"cine of one slice", with(axial(30), func(i int, s *Slice) { s.Position[2], s.Trigger = 0, 40*float64(i) }),
+			"30 by position; 29 images share a position",
+		},
 		{"cine, other heart rate at each slice", with(axial(12), func(i int, s *Slice) {
 			s.Position[2], s.Trigger = float64(8*(i/4)), float64(i%4)*(40+float64(i/4))
 		}), "trigger 126 ms 3 by position | trigger 84 ms 3 by position | trigger 42 ms 3 by position | part 4 3 by position"},
-		{"directions of diffusion", slices.Concat(axial(3), again(axial(3), "2.", func(*Slice) {}), again(axial(3), "3.", func(*Slice) {})),
-			"part 1 3 by position | part 2 3 by position | part 3 3 by position"},
+		{
+			"directions of diffusion", slices.Concat(axial(3), again(axial(3), "2.", func(*Slice) {}), again(axial(3), "3.", func(*Slice) {})),
+			"part 1 3 by position | part 2 3 by position | part 3 3 by position",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -226,7 +244,7 @@ func TestCompareSeries(t *testing.T) {
 func FuzzStacks(f *testing.F) {
 	f.Add(uint64(1), 2.5, 0.0, 1.0, 0.0, uint8(9))
 	f.Add(uint64(2), math.NaN(), math.Inf(1), 0.0, 1e308, uint8(20))
-	f.Add(uint64(3), 0.0, -0.0, -1.0, 5e-324, uint8(3))
+	f.Add(uint64(3), 0.0, math.Copysign(0, -1), -1.0, 5e-324, uint8(3))
 	f.Fuzz(func(t *testing.T, seed uint64, a, b, c, d float64, n uint8) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		pick := func() float64 { return []float64{a, b, c, d, 0, 1, -1, a * float64(r.IntN(5))}[r.IntN(8)] }
