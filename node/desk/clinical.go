@@ -28,6 +28,10 @@ func (d *Desk) registerClinical(mux *http.ServeMux) {
 	control.CaseAssign.Handle(mux, d.CaseAssign)
 	control.RosterSet.Handle(mux, d.RosterSet)
 	control.RosterList.Handle(mux, d.RosterList)
+	control.PatientList.Handle(mux, d.PatientList)
+	control.PatientShow.Handle(mux, d.PatientShow)
+	control.PatientLink.Handle(mux, d.PatientLink)
+	control.PatientUnlink.Handle(mux, d.PatientUnlink)
 }
 
 // CaseAsk asks the owners, or those named, a question that the case waits for.
