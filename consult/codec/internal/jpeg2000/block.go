@@ -84,7 +84,7 @@ func (d *blockDecoder) pass(kind, plane int, style byte) error {
 	default:
 		d.cleanup(plane)
 		if style&styleSymbols != 0 { // §D.5
-			v := d.mq.decode(ctxUniform)<<3 | d.mq.decode(ctxUniform)<<2 | d.mq.decode(ctxUniform)<<1 | d.mq.decode(ctxUniform)
+			v := d.mq.decode(&d.mq.cx[ctxUniform])<<3 | d.mq.decode(&d.mq.cx[ctxUniform])<<2 | d.mq.decode(&d.mq.cx[ctxUniform])<<1 | d.mq.decode(&d.mq.cx[ctxUniform])
 			if v != 0xA {
 				return ErrDamaged
 			}
@@ -120,7 +120,7 @@ func (d *blockDecoder) become(f uint32, at, row, i, plane int) uint32 {
 		index := near>>1&1 | near>>2&2 | near>>3&4 | near>>4&8 | // N, W, E, S
 			signs&1<<4 | *west>>(signShift+1+row)&1<<5 | *east>>(signShift+1+row)&1<<6 | signs>>2&1<<7
 		cx := signContexts[index&255]
-		s = uint32(d.mq.decode(cx&15) ^ cx>>4)
+		s = uint32(d.mq.decode(&d.mq.cx[cx&15]) ^ cx>>4)
 	}
 	d.mag[i] = 3<<plane | s<<31
 	bit := uint32(1) << (3 * (row + 1))
@@ -162,7 +162,7 @@ func (d *blockDecoder) significance(plane int) {
 				if d.lazy {
 					bit = d.raw.bit()
 				} else {
-					bit = d.mq.decode(d.zero[near&511])
+					bit = d.mq.decode(&d.mq.cx[d.zero[near&511]&31])
 				}
 				if bit == 1 {
 					f = d.become(f, at+x, row, (y+row)*d.w+x, plane)
@@ -194,7 +194,7 @@ func (d *blockDecoder) refinement(plane int) {
 				if d.lazy {
 					bit = d.raw.bit()
 				} else {
-					bit = d.mq.decode(refineContext(f>>(refinedShift+row)&1, near))
+					bit = d.mq.decode(&d.mq.cx[refineContext(f>>(refinedShift+row)&1, near)&31])
 				}
 				f |= 1 << (refinedShift + row)
 				m := &d.mag[(y+row)*d.w+x]
@@ -225,10 +225,10 @@ func (d *blockDecoder) cleanup(plane int) {
 			f := d.flags[at+x]
 			row := 0
 			if rows == 4 && f&anyNear == 0 { // none visited either
-				if d.mq.decode(ctxRun) == 0 {
+				if d.mq.decode(&d.mq.cx[ctxRun]) == 0 {
 					continue
 				}
-				row = int(d.mq.decode(ctxUniform)<<1 | d.mq.decode(ctxUniform))
+				row = int(d.mq.decode(&d.mq.cx[ctxUniform])<<1 | d.mq.decode(&d.mq.cx[ctxUniform]))
 				f = d.become(f, at+x, row, (y+row)*d.w+x, plane)
 				row++
 			}
@@ -237,7 +237,7 @@ func (d *blockDecoder) cleanup(plane int) {
 				if near&own != 0 || f>>(visitedShift+row)&1 != 0 {
 					continue
 				}
-				if d.mq.decode(d.zero[near&511]) == 1 {
+				if d.mq.decode(&d.mq.cx[d.zero[near&511]&31]) == 1 {
 					f = d.become(f, at+x, row, (y+row)*d.w+x, plane)
 				}
 			}

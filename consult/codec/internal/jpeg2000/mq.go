@@ -69,13 +69,25 @@ const (
 	ctxUniform = 18
 )
 
-// mqContext is a context's state: Qe as wide as C, the more probable symbol, and
-// the row of table C.2.
-type mqContext struct {
-	qe    uint32
-	sense uint8
-	row   uint8
+// mqRow is a row of table C.2 with the more probable symbol: Qe as wide as C,
+// and where each symbol leads.
+type mqRow struct {
+	qe       int64
+	mps, lps *mqRow
+	sense    uint8
 }
+
+var mqRows = func() (t [2][47]mqRow) {
+	for sense := range t {
+		for i, s := range mqStates {
+			t[sense][i] = mqRow{int64(s.qe) << 16, &t[sense][s.mps], &t[sense^int(s.switchFlag)][s.lps], uint8(sense)}
+		}
+	}
+	return t
+}()
+
+// mqContext is the state of a context.
+type mqContext struct{ *mqRow }
 
 // mq decodes decisions. C and A of §C.3 are c+d and a+d: a more probable symbol
 // that needs no renormalisation takes Qe from both, so it is taken from d, which
@@ -93,13 +105,9 @@ const mqHalf = 0x8000 << 16
 
 func (m *mq) reset() {
 	for i := range m.cx {
-		m.cx[i] = newContext(0, 0)
+		m.cx[i].mqRow = &mqRows[0][0]
 	}
-	m.cx[0], m.cx[ctxRun], m.cx[ctxUniform] = newContext(4, 0), newContext(3, 0), newContext(46, 0)
-}
-
-func newContext(row, sense uint8) mqContext {
-	return mqContext{qe: mqStates[row].qe << 16, sense: sense, row: row}
+	m.cx[0].mqRow, m.cx[ctxRun].mqRow, m.cx[ctxUniform].mqRow = &mqRows[0][4], &mqRows[0][3], &mqRows[0][46]
 }
 
 // start is INITDEC (figure C.10).
@@ -131,10 +139,8 @@ func (m *mq) byteIn() {
 }
 
 // decode is figure C.15.
-func (m *mq) decode(cx uint8) uint8 {
-	s := &m.cx[cx&31]
-	m.d -= int64(s.qe)
-	if m.d >= 0 {
+func (m *mq) decode(s *mqContext) uint8 {
+	if m.d -= s.qe; m.d >= 0 {
 		return s.sense
 	}
 	return m.exchange(s)
@@ -143,23 +149,37 @@ func (m *mq) decode(cx uint8) uint8 {
 // exchange is what follows when the symbol is less probable or A falls below
 // 8000 (figures C.16 to C.18).
 func (m *mq) exchange(s *mqContext) uint8 {
-	qe := int64(s.qe)
+	row := s.mqRow
 	a, c := m.a+m.d, m.c+m.d
-	row := &mqStates[s.row]
-	bit, next := s.sense, row.mps
-	less := a < qe
+	less := a < row.qe
 	if c < 0 { // the lower part, of size Qe
-		c += qe
-		a, less = qe, !less
+		c += row.qe
+		a, less = row.qe, !less
 	}
+	bit := row.sense
 	if less {
 		bit ^= 1
-		s.sense ^= row.switchFlag
-		next = row.lps
+		s.mqRow = row.lps
+	} else {
+		s.mqRow = row.mps
 	}
-	s.row, s.qe = next, mqStates[next].qe<<16
+	n := bits.LeadingZeros32(uint32(a))
+	if n <= m.ct {
+		a <<= n & 31
+		c <<= n & 31
+		m.ct -= n
+	} else {
+		a, c = m.renormalise(a, c, n)
+	}
+	d := min(a-mqHalf, c)
+	m.d, m.a, m.c = d, a-d, c-d
+	return bit
+}
+
+// renormalise shifts by n where new bytes are needed (figure C.18).
+func (m *mq) renormalise(a, c int64, n int) (int64, int64) {
 	m.c = c
-	for n := bits.LeadingZeros32(uint32(a)); n > 0; {
+	for n > 0 {
 		if m.ct == 0 {
 			m.byteIn()
 		}
@@ -169,9 +189,7 @@ func (m *mq) exchange(s *mqContext) uint8 {
 		m.ct -= k
 		n -= k
 	}
-	m.d = min(a-mqHalf, m.c)
-	m.a, m.c = a-m.d, m.c-m.d
-	return bit
+	return a, m.c
 }
 
 // raw reads bits of bypassed passes (§D.6); past the end they are ones.
