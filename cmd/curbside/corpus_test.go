@@ -46,14 +46,7 @@ func corpus(t *testing.T) []*corpusFile {
 	if raced {
 		t.Skip("SKIP under the race detector: scripts and TestKills run the same paths, this is about bytes and memory")
 	}
-	dir := os.Getenv("CURBSIDE_CORPUS")
-	if dir == "" {
-		dir = "../../../shared/corpus"
-	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := corpusDir(t)
 	table, err := os.ReadFile(filepath.Join(dir, "MANIFEST.tsv"))
 	if err != nil {
 		t.Skip("SKIP corpus absent: ../shared/corpus not present, the round trip of real files is not run")
@@ -85,6 +78,19 @@ func corpus(t *testing.T) []*corpusFile {
 		out = append(out, f)
 	}
 	return out
+}
+
+func corpusDir(t *testing.T) string {
+	t.Helper()
+	dir := os.Getenv("CURBSIDE_CORPUS")
+	if dir == "" {
+		dir = "../../../shared/corpus"
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 func unpack(packed []byte, to string) ([]byte, error) {

@@ -22,13 +22,14 @@ func (d *Desk) PixelFrame(ctx context.Context, req control.FrameRequest) (contro
 	if err != nil {
 		return control.Pixels{}, err
 	}
-	n, _, err := d.frame(ctx, at, req.Frame)
+	n, in, err := d.frame(ctx, at, req.Frame)
 	if err != nil {
 		return control.Pixels{}, err
 	}
 	return control.Pixels{
 		Rows: n.Rows, Cols: n.Cols, Samples: n.Samples, BitsAllocated: n.BitsAllocated,
-		Signed: n.Signed, Photometric: n.Photometric, Data: n.Data,
+		Signed:      n.Signed && !in.Pixel.Float, // floats have no Pixel Representation, PS3.3 C.7.6.24
+		Photometric: n.Photometric, Data: n.Data,
 	}, nil
 }
 
