@@ -54,6 +54,7 @@ type caps struct {
 	slot     raster.Kitty
 	backend  backend
 	sent     bool // a picture may be in the terminal
+	pixels   bool // the mouse speaks in pixels
 }
 
 func newCaps(cfg Config) (caps, error) {
@@ -82,7 +83,7 @@ type detectMsg struct{} // the deadline
 
 // detect sends every question at once; DA1 is last and everything answers it.
 func (c *caps) detect() tea.Cmd {
-	ask := c.slot.Query() + "\x1b[>q" + "\x1b[14t\x1b[16t" + "\x1b[c"
+	ask := c.slot.Query() + "\x1b[>q" + "\x1b[14t\x1b[16t" + "\x1b[?1016$p" + "\x1b[c"
 	cmds := []tea.Cmd{tea.Raw(ask), tea.Tick(detectMax, func(time.Time) tea.Msg { return detectMsg{} })}
 	if c.tmux {
 		cmds = append(cmds, askTmux)
@@ -128,6 +129,12 @@ func (c *caps) answer(msg tea.Msg, r *root) (tea.Cmd, bool) {
 		c.setCell(m.Width, m.Height)
 	case uv.PrimaryDeviceAttributesEvent:
 		c.attrs, c.settled = m, true
+	case tea.ModeReportMsg:
+		if m.Mode.Mode() == mousePixels && (m.Value == ansi.ModeReset || m.Value == ansi.ModeSet) && !c.tmux {
+			c.pixels = true
+			return c.pixelMouse(), true
+		}
+		return nil, true
 	case detectMsg:
 		c.settled = true
 	default:
@@ -238,6 +245,18 @@ func parseVersion(s string) (name string, major, minor int) {
 	return name, digits(a), digits(b)
 }
 
+// mousePixels is the mode in which the mouse speaks in pixels (SGR-Pixels).
+const mousePixels = 1016
+
+// pixelMouse asks for pixels where the terminal has them. The renderer writes
+// mode 1006 whenever it sets the mouse up, so this comes after, and again.
+func (c *caps) pixelMouse() tea.Cmd {
+	if !c.pixels {
+		return nil
+	}
+	return tea.Raw("\x1b[?1016h")
+}
+
 type repaintMsg struct{}
 
 // repaint has sixels sent again after the next frame, over which they lie.
@@ -254,7 +273,14 @@ func (r *root) farewell() string {
 		return ""
 	}
 	r.caps.sent = false
-	return r.caps.slot.Delete()
+	return r.caps.slot.Delete() + r.caps.second().Delete()
+}
+
+// second is the slot of the other pane.
+func (c *caps) second() raster.Kitty {
+	k := c.slot
+	k.ID ^= 1
+	return k
 }
 
 // describe is for a person who wonders why images look as they do.

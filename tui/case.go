@@ -23,6 +23,12 @@ type casePage struct {
 	list    list
 	thread  thread
 	view    *viewer
+	two     *viewer // beside it, when comparing
+	right   bool    // keys go to two
+	tie     link
+	gate    gate
+	panel   rect   // the list of marks
+	marks   string // on or off, when the reader said so
 	focus   string // series, image or thread
 	full    bool
 	draft   string // a reply that was not sent
@@ -38,8 +44,9 @@ type seriesRow struct {
 }
 
 func newCase(r *root, id string) *casePage {
-	c := &casePage{r: r, s: newScope(r.scope.ctx), id: id, note: "loading…", first: true, focus: "image", view: newViewer(r), studies: map[string]control.StudyDetail{}}
+	c := &casePage{r: r, s: newScope(r.scope.ctx), id: id, note: "loading…", first: true, focus: "image", studies: map[string]control.StudyDetail{}}
 	c.thread.c = c
+	c.view = c.newPane(false)
 	return c
 }
 
@@ -60,17 +67,23 @@ func (c *casePage) title() string {
 
 func (c *casePage) close() {
 	c.s.close()
-	c.view.close()
+	for _, v := range c.panesShown() {
+		v.close()
+	}
 }
 
 func (c *casePage) typing() bool { return false }
 
 func (c *casePage) contexts() []string {
+	inner := c.image().contexts()
+	if c.two != nil {
+		inner = append(inner, "panes")
+	}
 	switch {
 	case c.full:
-		return append(append(c.view.contexts()[:len(c.view.contexts())-1], "full", "image"), "all")
+		return append(inner, "full", "image", "all")
 	case c.focus == "image":
-		return append(c.view.contexts(), "case", "all")
+		return append(inner, "image", "case", "all")
 	case c.focus == "series":
 		return []string{"series", "move", "case", "all"}
 	}
@@ -88,12 +101,11 @@ func (c *casePage) load(seen bool) tea.Cmd {
 		}
 		c.d, c.note, c.id = d, "", d.Case.Case
 		c.thread.take()
-		c.view.marks = anchorsOf(d.Entries)
-		var cmds []tea.Cmd
+		cmds := []tea.Cmd{c.loadMarks()}
 		for _, st := range d.Studies {
 			cmds = append(cmds, c.loadStudy(st.Study))
 		}
-		return tea.Batch(append(cmds, c.view.sync())...)
+		return tea.Batch(cmds...)
 	})
 }
 
@@ -107,17 +119,30 @@ func (c *casePage) loadStudy(id string) tea.Cmd {
 		}
 		c.studies[id] = d
 		c.listSeries()
-		if c.first && len(c.series) > 0 {
+		if c.first && c.current() {
 			c.first = false
 			return c.begin()
 		}
-		for _, s := range d.SeriesList {
-			if s.SeriesUID == c.view.series.SeriesUID {
-				return c.view.refresh(s)
+		var cmds []tea.Cmd
+		for _, v := range c.panesShown() {
+			for _, s := range d.SeriesList {
+				if s.SeriesUID == v.series.SeriesUID && v.of.study == id {
+					cmds = append(cmds, v.refresh(s))
+				}
 			}
 		}
-		return nil
+		return tea.Batch(cmds...)
 	})
+}
+
+// current: the studies that the question is about are listed; priors may come later.
+func (c *casePage) current() bool {
+	for _, st := range c.d.Studies {
+		if _, ok := c.studies[st.Study]; !ok && !st.Prior {
+			return false
+		}
+	}
+	return len(c.series) > 0
 }
 
 // begin shows the first image that somebody spoke of, else the middle of the best series.
@@ -132,12 +157,16 @@ func (c *casePage) begin() tea.Cmd {
 	return c.showSeries(c.best(), "", 0)
 }
 
-// best is the series to begin with: the one with most images.
+// best is the series to begin with: the one with most images, not of a prior.
 func (c *casePage) best() int {
 	best, most := 0, -1
 	for i, row := range c.series {
-		if row.head == "" && row.se.Instances > most {
-			best, most = i, row.se.Instances
+		n := row.se.Instances
+		if c.originOf(row.study).prior {
+			n = 0
+		}
+		if row.head == "" && n > most {
+			best, most = i, n
 		}
 	}
 	c.list.to(best)
@@ -165,23 +194,12 @@ func (c *casePage) listSeries() {
 	c.list.set(len(c.series))
 }
 
-func anchorsOf(entries []control.Entry) map[string][][2]float64 {
-	out := map[string][][2]float64{}
-	for _, e := range entries {
-		if e.Anchor != nil && !e.Retracted && e.InForce {
-			k := fmt.Sprint(e.Anchor.SOPUID, " ", e.Anchor.Frame)
-			out[k] = append(out[k], e.Anchor.Points...)
-		}
-	}
-	return out
-}
-
 func (c *casePage) showSeries(i int, sop string, frame int) tea.Cmd {
 	if i < 0 || i >= len(c.series) || c.series[i].head != "" {
 		return nil
 	}
 	c.list.to(i)
-	return c.view.show(c.series[i].study, c.series[i].se, sop, frame)
+	return c.image().show(c.originOf(c.series[i].study), c.series[i].se, sop, frame)
 }
 
 // panes divides the page (TERMINAL.md §2.10): below 110 columns the thread
@@ -204,10 +222,13 @@ func (c *casePage) narrow() bool { return c.w < colsWide && !c.full }
 func (c *casePage) resize(w, h int) tea.Cmd {
 	c.w, c.h = w, h
 	_, image, _ := c.panes()
-	return tea.Batch(c.view.resize(image), c.r.caps.repaint())
+	return tea.Batch(c.divide(image), c.r.caps.repaint())
 }
 
 func (c *casePage) update(msg tea.Msg) tea.Cmd {
+	if cmd, ok := c.viewMessage(msg); ok {
+		return cmd
+	}
 	switch m := msg.(type) {
 	case eventsMsg:
 		for _, e := range m {
@@ -217,18 +238,6 @@ func (c *casePage) update(msg tea.Msg) tea.Cmd {
 		}
 	case shownMsg:
 		return tea.Batch(c.resize(c.w, c.h), c.r.caps.repaint())
-	case repaintMsg:
-		if !c.narrow() || c.focus != "thread" {
-			return c.view.send()
-		}
-	case tea.CursorPositionMsg:
-		return c.view.acked(false)
-	case ackMsg:
-		if m.v == c.view && m.beat == c.view.beat {
-			return c.view.acked(true)
-		}
-	case cineMsg:
-		return c.view.onCine(m)
 	case mouseMsg:
 		return c.mouse(m)
 	case tea.KeyPressMsg:
@@ -242,10 +251,13 @@ func (c *casePage) mouse(m mouseMsg) tea.Cmd {
 	showsImage := !c.narrow() || c.focus != "thread"
 	switch {
 	case showsImage && (image.has(m.x, m.y) || m.kind != "click" && m.kind != "wheel"):
+		if v := c.paneAt(m.x, m.y); v != nil && (m.kind == "click" || m.kind == "wheel") {
+			c.right = v == c.two
+		}
 		if m.kind == "click" {
 			c.focus = "image"
 		}
-		return c.view.mouse(m)
+		return c.image().mouse(m)
 	case series.has(m.x, m.y) && m.kind == "click":
 		c.focus = "series"
 		from, _ := c.list.window(series.h - 1)
@@ -264,7 +276,10 @@ func (c *casePage) mouse(m mouseMsg) tea.Cmd {
 func (c *casePage) key(key string) tea.Cmd {
 	id := action(key, c.contexts()...)
 	if c.focus == "image" || c.full {
-		if cmd, ok := c.view.act(id); ok {
+		if cmd, ok := c.viewAct(id); ok {
+			return cmd
+		}
+		if cmd, ok := c.image().act(id); ok {
 			return cmd
 		}
 	}
@@ -278,6 +293,9 @@ func (c *casePage) key(key string) tea.Cmd {
 	case "full", "full-off":
 		c.full = id == "full"
 		c.focus = "image"
+		if !c.full && c.two != nil {
+			return c.compare() // back to one
+		}
 		return tea.Batch(c.resize(c.w, c.h), tea.ClearScreen)
 	case "pane", "right":
 		return c.turn(1)
@@ -325,7 +343,11 @@ func (c *casePage) follow() tea.Cmd {
 	}
 	for i, row := range c.series {
 		if row.head == "" && row.se.SeriesUID == a.SeriesUID {
-			c.focus = "image"
+			c.focus, c.right = "image", false
+			if e := c.thread.entries[c.thread.cur]; c.view.mark(e.Entry) != nil {
+				c.view.chosen = e.Entry
+				c.view.rev++
+			}
 			return tea.Batch(c.showSeries(i, a.SOPUID, a.Frame), c.resize(c.w, c.h))
 		}
 	}
@@ -364,7 +386,9 @@ func (c *casePage) do(id string) tea.Cmd {
 	case "copy":
 		return tea.Batch(tea.SetClipboard(c.id), c.r.say("good", "copied the case's id"))
 	case "retry":
-		c.view.cache.dropFailures()
+		for _, v := range c.panesShown() {
+			v.cache.dropFailures()
+		}
 		return c.load(false)
 	}
 	return nil
@@ -376,7 +400,7 @@ func (c *casePage) draw(w, h int) []string {
 		return centre([]string{c.r.th.dim.Render(c.note), "", c.r.th.dim.Render("! try again · esc back")}, w, h)
 	}
 	if c.full {
-		return c.view.draw(true)
+		return c.drawImages(true)
 	}
 	bar := make([]string, h)
 	for i := range bar {
@@ -387,9 +411,9 @@ func (c *casePage) draw(w, h int) []string {
 		if c.focus == "thread" {
 			return beside(left, bar, c.thread.draw(threadPane.w, threadPane.h))
 		}
-		return beside(left, bar, c.view.draw(c.focus == "image"))
+		return beside(left, bar, c.drawImages(c.focus == "image"))
 	}
-	return beside(left, bar, c.view.draw(c.focus == "image"), bar, c.thread.draw(threadPane.w, threadPane.h))
+	return beside(left, bar, c.drawImages(c.focus == "image"), bar, c.thread.draw(threadPane.w, threadPane.h))
 }
 
 func (c *casePage) drawSeries(p rect) []string {
@@ -416,6 +440,9 @@ func (c *casePage) drawSeries(p rect) []string {
 		mark := " "
 		if row.se.SeriesUID == c.view.series.SeriesUID {
 			mark = "▸"
+		}
+		if c.two != nil && row.se.SeriesUID == c.two.series.SeriesUID {
+			mark = "▹"
 		}
 		s := fit(mark+seriesName(row.se), p.w-width(count)-1) + " " + count
 		switch {

@@ -81,6 +81,7 @@ type prompt struct {
 	in     textinput.Model
 	must   string // what must be typed, exactly
 	run    func(string) tea.Cmd
+	left   func() tea.Cmd // when it is left by esc
 	closed bool
 	armed  time.Time
 	wide   int
@@ -119,6 +120,9 @@ func (d *prompt) update(msg tea.Msg) tea.Cmd {
 		switch k.String() {
 		case "esc":
 			d.closed = true
+			if d.left != nil {
+				return d.left()
+			}
 			return nil
 		case "enter":
 			v := d.in.Value()

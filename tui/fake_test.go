@@ -35,6 +35,9 @@ type fake struct {
 	log      []string // use cases called that change something
 	calls    map[string]int
 	events   chan control.Event
+	marks    []control.Mark
+	states   []control.PresentationInfo
+	series   map[string][]string          // SOP UIDs of a series
 	hostile  func(field, s string) string // applied to every string of every reply
 }
 
@@ -47,10 +50,12 @@ func newFake() *fake {
 	f := &fake{
 		me:     control.Status{Person: "aa11", Name: "Dr Ada Lind", Kind: "clinician", Running: true, Peers: 3},
 		drafts: map[string]control.Draft{}, files: map[string]*study.Instance{}, raw: map[string][]byte{}, calls: map[string]int{},
+		series: map[string][]string{},
 		events: make(chan control.Event, 100),
 	}
 	f.addStudy()
 	f.addCases()
+	f.addMarks()
 	f.contacts = []control.Contact{
 		{Person: "bb22cc", Name: "Dr Amara Okafor", Kind: "clinician", Specialties: []string{"thoracic radiology"}, Trust: "verified", Verified: true, VerifiedHow: new("2026-02-11 by phone"), Online: true, SafetyNumber: "41293 31229 55510 78123 90417 22871"},
 		{Person: "cc33dd", Name: "Dr Bengt Okafor", Kind: "clinician", Specialties: []string{"MSK"}, Trust: "invited", SafetyNumber: "11111 22222 33333 44444 55555 66666"},
@@ -71,6 +76,7 @@ func (f *fake) addStudy() {
 		}
 		f.files[ct.SOPUIDs[i]], f.raw[ct.SOPUIDs[i]] = in, file
 		f.order = append(f.order, ct.SOPUIDs[i])
+		f.series[ct.SeriesUID] = append(f.series[ct.SeriesUID], ct.SOPUIDs[i])
 		bytes += int64(len(file))
 	}
 	scout := control.Series{SeriesUID: "1.2.9.1", Number: new(int64(1)), Modality: "CT", Description: "Scout", Instances: 2, Present: 1, Expected: new(2)}
@@ -157,9 +163,16 @@ func (f *fake) mux() *http.ServeMux {
 	handle(f, mux, control.StudyList, func(context.Context, control.None) ([]control.Study, error) {
 		return []control.Study{f.studies[0].Study}, nil
 	})
-	handle(f, mux, control.StudyShow, func(context.Context, control.StudyRequest) (control.StudyDetail, error) { return f.studies[0], nil })
+	handle(f, mux, control.StudyShow, func(_ context.Context, r control.StudyRequest) (control.StudyDetail, error) {
+		if i := slices.IndexFunc(f.studies, func(s control.StudyDetail) bool { return s.Study.Study == r.Study }); i >= 0 {
+			return f.studies[i], nil
+		}
+		return f.studies[0], nil
+	})
 	handle(f, mux, control.SeriesShow, f.instances)
+	handle(f, mux, control.SeriesSlices, f.slices)
 	handle(f, mux, control.ImageFrame, f.frame)
+	f.marking(mux)
 	handle(f, mux, control.ContactList, func(context.Context, control.None) ([]control.Contact, error) { return f.contacts, nil })
 	handle(f, mux, control.ContactShow, func(_ context.Context, r control.ContactRequest) (control.Contact, error) {
 		i := slices.IndexFunc(f.contacts, func(c control.Contact) bool { return c.Person == r.Contact })
@@ -278,6 +291,8 @@ func (f *fake) actions(mux *http.ServeMux) {
 	})
 }
 
+func (f *fake) of(series string) []string { return f.series[series] }
+
 func (f *fake) instances(_ context.Context, r control.SeriesRequest) ([]control.InstanceRow, error) {
 	if r.SeriesUID == "1.2.9.1" {
 		return []control.InstanceRow{
@@ -286,7 +301,7 @@ func (f *fake) instances(_ context.Context, r control.SeriesRequest) ([]control.
 		}, nil
 	}
 	var out []control.InstanceRow
-	for i, sop := range f.order {
+	for i, sop := range f.of(r.SeriesUID) {
 		p := f.files[sop].Pixel
 		out = append(out, control.InstanceRow{SOPUID: sop, Number: int64(i + 1), Rows: p.Rows, Cols: p.Cols, Frames: 1, Present: true, Displayable: true})
 	}
@@ -323,6 +338,9 @@ func TestMain(m *testing.M) {
 			fakeSide = 512
 		}
 		f := newFake()
+		if os.Getenv("CURBSIDE_TUI_PRIOR") != "" {
+			f.addPrior()
+		}
 		if p := os.Getenv("CURBSIDE_TUI_PASS"); p != "" {
 			f.pass, f.me.MustConfirm = p, true
 		}

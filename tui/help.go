@@ -13,7 +13,7 @@ import (
 func newHelp(r *root, contexts []string) overlay {
 	names := map[string]string{
 		"list": "List", "inbox": "Cases", "studies": "Studies", "contacts": "Contacts", "transfers": "Transfers", "case": "Case",
-		"series": "Series", "thread": "Thread", "image": "Image", "tool": "Tool", "report": "Report", "request": "Request",
+		"series": "Series", "thread": "Thread", "image": "Image", "full": "Full screen", "tool": "Tool", "windowing": "Window", "draw": "Draw", "chosen": "Mark", "panes": "Two panes", "report": "Report", "request": "Request",
 		"move": "Move", "tabs": "Tabs", "all": "Everywhere",
 	}
 	var lines []string
@@ -35,13 +35,20 @@ func newHelp(r *root, contexts []string) overlay {
 // palette finds commands and cases by what is typed.
 type palette struct {
 	prompt
-	items []option
-	cur   int
+	heading string
+	items   []option
+	cur     int
+}
+
+// newPicker is a palette of its own items: a list that what is typed narrows.
+func newPicker(r *root, heading string, items []option) *palette {
+	p := &palette{prompt: prompt{r: r, in: newInput(r.th)}, heading: heading, items: items}
+	p.in.CharLimit = filterMax
+	return p
 }
 
 func newPalette(r *root, casesOnly bool) *palette {
-	p := &palette{prompt: prompt{r: r, in: newInput(r.th)}}
-	p.in.CharLimit = filterMax
+	p := newPicker(r, "Go to, or do", nil)
 	if !casesOnly {
 		for i, s := range r.tabs {
 			name, _, _ := strings.Cut(s.title(), " (")
@@ -118,7 +125,7 @@ func (p *palette) update(msg tea.Msg) tea.Cmd {
 			return nil
 		case "enter":
 			p.closed = true
-			if f := p.found(); len(f) > 0 {
+			if f := p.found(); len(f) > 0 && f[min(p.cur, len(f)-1)].run != nil {
 				return f[min(p.cur, len(f)-1)].run()
 			}
 			return nil
@@ -148,5 +155,5 @@ func (p *palette) draw(w, h int) []string {
 	if len(found) == 0 {
 		lines = append(lines, p.r.th.dim.Render("   nothing by that name"))
 	}
-	return p.r.th.box("Go to, or do", lines, bw, bh, true)
+	return p.r.th.box(p.heading, lines, bw, bh, true)
 }

@@ -18,10 +18,21 @@ const (
 	idleLock     = 10 * time.Minute
 	sixelSettle  = 60 * time.Millisecond // after the frame that it must not be drawn over by
 
-	frameCacheBytes = 96 << 20 // decoded frames kept for scrolling back
-	prefetchAhead   = 6        // in scroll direction; half as many behind
-	loadsMax        = 3        // frames asked for at once
-	slicesMax       = 100_000  // frames of one series that are listed
+	frameCacheBytes     = 96 << 20        // decoded frames kept for scrolling back
+	pictureCacheBytes   = 32 << 20        // pictures drawn, kept for scrolling back and for the next round of a cine
+	prefetchAhead       = 8               // in scroll direction; half as many behind
+	aheadFor            = 2 * time.Second // after the last scrolling, pictures are drawn in advance
+	loadsMax            = 3               // frames asked for at once
+	zoomMin, zoomMax    = 0.25, 32        // times fit
+	fineSide            = 1100.0          // pixels of a side that drawings may ask of kitty
+	lensPart, lensTimes = 0.4, 3.0        // of the picture's shorter side; how much larger
+	slicesMax           = 100_000         // frames of one series that are listed
+
+	volumeMax  = 10 * time.Minute // to load a whole series on a slow disk
+	undoFor    = 8 * time.Second  // before a deleted mark is taken back in the case
+	freeStep   = 2.0              // source pixels between the points of an outline drawn by mouse
+	freePoints = 8                // more than this between press and release is an outline, not clicks
+	clickSlack = 4.0              // source pixels that a click may slip
 
 	textMax   = 30 << 10 // an entry's text: FORMATS §12 has 32 KiB
 	filterMax = 100

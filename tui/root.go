@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -174,6 +175,9 @@ func (r *root) open(o overlay) tea.Cmd {
 
 // say shows a toast and keeps it in the log.
 func (r *root) say(style, text string) tea.Cmd {
+	if n := len(r.toasts); n > 0 && r.toasts[n-1].text == line(text) {
+		r.toasts = r.toasts[:n-1] // said again, not twice
+	}
 	r.toasts = append(r.toasts, toast{text: line(text), style: style, until: r.now().Add(toastFor)})
 	r.log = append(r.log, text)
 	if len(r.log) > logMax {
@@ -188,6 +192,15 @@ func act[Req, Res any](r *root, op control.Op[Req, Res], req Req, done string, t
 }
 
 func actAs[Req, Res any](r *root, c *control.Client, op control.Op[Req, Res], req Req, done string, then func(Res) tea.Cmd) tea.Cmd {
+	return actWith(r, c, op, req, done, then, nil)
+}
+
+// actOr is act with something to do when it fails.
+func actOr[Req, Res any](r *root, op control.Op[Req, Res], req Req, done string, then func(Res) tea.Cmd, failed func() tea.Cmd) tea.Cmd {
+	return actWith(r, r.client, op, req, done, then, failed)
+}
+
+func actWith[Req, Res any](r *root, c *control.Client, op control.Op[Req, Res], req Req, done string, then func(Res) tea.Cmd, failed func() tea.Cmd) tea.Cmd {
 	r.running++
 	topic := "act " + string(op) + " " + r.now().String() // each its own: a second one does not silence the first
 	return do(r.scope, topic, signMax, func(ctx context.Context) (Res, error) {
@@ -198,7 +211,11 @@ func actAs[Req, Res any](r *root, c *control.Client, op control.Op[Req, Res], re
 		r.running--
 		delete(r.scope.gen, topic)
 		if err != nil {
-			return r.say("bad", "✗ "+explain(err))
+			cmd := r.say("bad", "✗ "+explain(err))
+			if failed != nil {
+				cmd = tea.Batch(cmd, failed())
+			}
+			return cmd
 		}
 		var cmds []tea.Cmd
 		if done != "" {
@@ -245,12 +262,19 @@ func (r *root) update(msg tea.Msg) tea.Cmd {
 		r.lastKey = r.now()
 		return r.onMouse(m)
 	case tea.ResumeMsg:
-		return r.caps.repaint()
+		return tea.Batch(r.caps.pixelMouse(), r.caps.repaint())
+	case laterMsg:
+		return m.run()
 	}
 	if cmd, ok := r.caps.answer(msg, r); ok {
 		return cmd
 	}
 	return r.forward(msg)
+}
+
+// closeDone removes overlays that ended by themselves.
+func (r *root) closeDone() {
+	r.overlays = slices.DeleteFunc(r.overlays, overlay.done)
 }
 
 // forward hands a message to the overlay, else to the page.
@@ -267,6 +291,9 @@ func (r *root) forward(msg tea.Msg) tea.Cmd {
 	}
 	return r.page().update(msg)
 }
+
+// laterMsg is something that was put off; it is done also when its page is closed.
+type laterMsg struct{ run func() tea.Cmd }
 
 func (r *root) onTick() tea.Cmd {
 	now := r.now()
@@ -348,9 +375,11 @@ func (r *root) back(quit bool) tea.Cmd {
 
 // mouseMsg is a mouse event with the page's top-left corner as origin.
 type mouseMsg struct {
-	kind   string // click, release, move, wheel
-	x, y   int
+	kind   string  // click, release, move, wheel
+	x, y   int     // cell
+	fx, fy float64 // the same as precisely as the terminal says: within the cell, or its centre
 	button tea.MouseButton
+	mod    tea.KeyMod
 }
 
 func (r *root) onMouse(m tea.MouseMsg) tea.Cmd {
@@ -358,7 +387,11 @@ func (r *root) onMouse(m tea.MouseMsg) tea.Cmd {
 		return nil
 	}
 	e := m.Mouse()
-	out := mouseMsg{x: e.X, y: e.Y - 1, button: e.Button}
+	out := mouseMsg{x: e.X, y: e.Y - 1, fx: float64(e.X) + 0.5, fy: float64(e.Y) - 0.5, button: e.Button, mod: e.Mod}
+	if r.caps.pixels { // all coordinates are pixels then; only the viewer wants to know
+		out.fx, out.fy = (float64(e.X)+0.5)/float64(r.caps.cell[0]), (float64(e.Y)+0.5)/float64(r.caps.cell[1])-1
+		out.x, out.y = int(math.Floor(out.fx)), int(math.Floor(out.fy))
+	}
 	switch m.(type) {
 	case tea.MouseClickMsg:
 		out.kind = "click"

@@ -66,6 +66,9 @@ func Run(ctx context.Context, cfg Config) error {
 	cancel()
 	<-done
 	if out := cfg.Out; out != nil {
+		if r.caps.pixels {
+			_, _ = io.WriteString(out, "\x1b[?1016l") // the renderer resets 1006 only
+		}
 		_, _ = io.WriteString(out, r.farewell()) // pictures must not stay in the terminal, also after a panic
 	}
 	if err != nil && !errors.Is(err, tea.ErrProgramKilled) && !errors.Is(err, tea.ErrInterrupted) {

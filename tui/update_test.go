@@ -218,7 +218,7 @@ func TestProbeReadsNativeValues(t *testing.T) {
 		if !ok {
 			t.Fatal("no value")
 		}
-		v.tool, v.probe = "probe", [2]int{64, 64}
+		v.tool, v.probe = "probe", [2]float64{64.5, 64.5}
 		d.sees(fmt.Sprintf("64,64 HU %.4g", want.Value))
 		d.press("2") // another window changes nothing of the value
 		d.sees(fmt.Sprintf("64,64 HU %.4g", want.Value))
@@ -298,7 +298,7 @@ func TestPictureLeavesTheTerminal(t *testing.T) {
 func TestUndecoded(t *testing.T) {
 	drive(t, 80, 24, Config{Graphics: "half"}, newFake(), func(d *driver) {
 		d.press("enter", "shift+tab", "k", "enter")
-		d.sees("cannot display: not here yet", "series 1 of 2")
+		d.sees("cannot display: not here yet", "INCOMPLETE 1 of 2")
 		d.press("k")
 		d.sees("this version cannot display JPEG")
 	})

@@ -1,27 +1,128 @@
 package tui
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/curbside-p2p/curbside/consult/render"
 )
 
-const permanent = "not for primary diagnosis · 8-bit"
-
-// draw is the pane: a line with series and marks, the picture with its letters,
-// the permanent tag, the readouts.
+// draw is the pane: who and what with the marks of the picture, the picture
+// with its letters, the permanent tag with the tool, the readouts.
 func (v *viewer) draw(on bool) []string {
 	w, h := v.pane.w, v.pane.h
 	th := v.r.th
 	edges := v.edges()
 	out := make([]string, 0, h)
-	out = append(out, v.topLine(w, edges.Top, on))
+	head, foot := v.rows()
+	out = append(out, v.topLines(w, head, edges.Top, on)...)
 	out = append(out, v.pictureLines(edges)...)
-	left := th.dim.Render(fit(permanent, min(w, len([]rune(permanent)))))
-	out = append(out, v.middle(left, edges.Bottom, th.warn.Render(v.toolWord()), w))
-	out = append(out, th.text.Render(fit(v.status(), w)))
+	out = append(out, v.tagLine(w, edges.Bottom))
+	for _, l := range block(v.statusLines(w), w, foot-1) {
+		out = append(out, th.text.Render(l))
+	}
 	return out
+}
+
+// room sees to it that what must be said has rows; true when the canvas has changed.
+func (v *viewer) room() bool {
+	head, foot := v.head, v.foot
+	v.head = max(v.head, len(v.markLines(v.pane.w, len(v.edges().Top))))
+	v.foot = max(v.foot, 1+len(v.statusLines(v.pane.w)))
+	return head != v.head || foot != v.foot
+}
+
+// rows above and below the canvas: the same in all panes of a page, so that
+// images stand side by side.
+func (v *viewer) rows() (head, foot int) {
+	head, foot = v.head, v.foot
+	for _, p := range v.peers() {
+		head, foot = max(head, p.head), max(foot, p.foot)
+	}
+	return head, foot
+}
+
+// markLines are the marks, as many lines as they need: none is ever cut. The
+// first leaves room for a name.
+func (v *viewer) markLines(w, letter int) []string {
+	var lines []string
+	cur := ""
+	room := w - nameRoom(w) - letter - 3
+	for _, t := range v.tags() {
+		switch {
+		case cur == "":
+			cur = t
+		case width(cur)+3+width(t) > room:
+			lines = append(lines, cur)
+			cur, room = t, w
+		default:
+			cur += " · " + t
+		}
+		for width(cur) > w { // one mark longer than the pane: broken, not cut
+			parts := wrap(cur, w)
+			lines, cur = append(lines, parts[:len(parts)-1]...), parts[len(parts)-1]
+		}
+	}
+	if cur != "" {
+		lines = append(lines, cur)
+	}
+	if len(lines) > 0 && width(lines[0]) > w-nameRoom(w)-letter-3 {
+		lines = append([]string{""}, lines...)
+	}
+	return append(lines, "")[:max(1, len(lines))]
+}
+
+// nameRoom is the room that names keep beside the marks.
+func nameRoom(w int) int { return min(nameMin, w*2/3) }
+
+// topLines are the names at the left, shortened where they must be, and the marks.
+func (v *viewer) topLines(w, n int, letter string, on bool) []string {
+	th := v.r.th
+	style := th.dim
+	if on {
+		style = th.title
+	}
+	marks := v.markLines(w, len(letter))
+	out := make([]string, 0, n)
+	first := th.warn.Render(marks[0])
+	name := v.nameLine(w - width(marks[0]) - len(letter) - 3)
+	out = append(out, fit(v.middle(style.Render(name), letter, first, w), w))
+	for _, m := range marks[1:] {
+		out = append(out, th.warn.Render(right(m, w)))
+	}
+	return block(out, w, n)
+}
+
+// nameLine is patient, study and series in the room there is: each gives way in turn, the
+// series last.
+func (v *viewer) nameLine(room int) string {
+	if room < 4 {
+		return ""
+	}
+	o := v.of
+	parts := []string{o.patient, o.date, seriesName(v.series)}
+	if o.prior {
+		parts[1] = "PRIOR " + parts[1]
+	}
+	join := func() string {
+		var s []string
+		for _, p := range parts {
+			if p != "" {
+				s = append(s, p)
+			}
+		}
+		return strings.Join(s, " · ")
+	}
+	for _, step := range [][2]int{{0, 10}, {2, 8}, {0, 4}, {2, 4}, {1, 10}} {
+		over := width(join()) - room
+		if over <= 0 {
+			break
+		}
+		i := step[0]
+		keep := max(step[1], width(parts[i])-over)
+		parts[i] = strings.TrimRight(fit(parts[i], min(width(parts[i]), keep)), " ")
+	}
+	s := join()
+	return strings.TrimRight(fit(s, min(width(s), room)), " ")
 }
 
 // middle puts a letter in the middle of a line between two texts, where it has room.
@@ -41,60 +142,21 @@ func (v *viewer) middle(left, letter, rightText string, w int) string {
 	return left + strings.Repeat(" ", gap) + rightText
 }
 
-func (v *viewer) topLine(w int, letter string, on bool) string {
+// tagLine has what is always true of a picture in a terminal, and the tool.
+func (v *viewer) tagLine(w int, letter string) string {
 	th := v.r.th
-	marks := th.warn.Render(strings.Join(v.tags(), " · "))
-	room := max(8, w-width(marks)-2-len(letter)-6)
-	name := fit(v.title, min(width(v.title), room)) // names are shortened, marks never
-	style := th.dim
-	if on {
-		style = th.title
-	}
-	return fit(v.middle(style.Render(name), letter, marks, w), w)
-}
-
-// tags are the marks that must stay visible where true (TERMINAL.md §6).
-func (v *viewer) tags() []string {
-	var out []string
-	p := v.painted
-	if p.img != nil && p.img.Preview {
-		out = append(out, "PREVIEW")
-	}
-	if p.img != nil && p.img.Pixel.Lossy {
-		s := "LOSSY"
-		if r := line(p.img.Pixel.LossyRatio); r != "" {
-			s += " " + fit(r, min(width(r), 6)) + ":1"
-		}
-		out = append(out, s)
-	}
-	if p.frame != nil {
-		for _, warn := range p.frame.f.Warnings() {
-			if !strings.HasPrefix(warn, "lossy compression") { // said above, shorter
-				out = append(out, line(warn))
-			}
-		}
-	}
-	if v.look.invert {
-		out = append(out, "INVERTED")
-	}
-	total := v.series.Instances
-	if e := v.series.Expected; e != nil && *e > total {
-		total = *e
-	}
-	if v.series.SeriesUID != "" && v.series.Present < total {
-		out = append(out, fmt.Sprintf("series %d of %d", v.series.Present, total))
-	}
-	if v.series.SeriesUID != "" && v.series.Expected == nil {
-		out = append(out, "number of images unknown") // FORMATS §3.5: every screen that shows it says so
-	}
-	return out
+	tag := permanent
+	left := th.dim.Render(fit(tag, min(w, width(tag))))
+	room := w - width(tag) - len(letter) - 4
+	tool := v.toolWord()
+	return v.middle(left, letter, th.warn.Render(fit(tool, min(width(tool), max(0, room)))), w)
 }
 
 func (v *viewer) edges() render.Edges {
 	if v.painted.img == nil || v.painted.frame == nil {
 		return render.Edges{}
 	}
-	return render.Orientation(v.painted.img.Pixel)
+	return v.painted.key.look.turn.Edges(render.Orientation(v.painted.img.Pixel))
 }
 
 // pictureLines are the canvas rows with the letters at the sides. Image cells
@@ -137,7 +199,7 @@ func (v *viewer) insteadOf() []string {
 		return centred(th.dim.Render, v.note, w)
 	case v.r.caps.backend == noImage:
 		return centred(th.dim.Render, "images are off (--graphics=off)", w)
-	case v.painted.key.slice.sop == "":
+	case v.painted.key.slice == slice{}:
 		return centred(th.dim.Render, "loading…", w)
 	case v.painted.frame == nil:
 		why := v.painted.why
@@ -155,116 +217,4 @@ func centred(style func(...string) string, s string, w int) []string {
 		lines[i] = style(lines[i])
 	}
 	return lines
-}
-
-func (v *viewer) toolWord() string {
-	switch v.tool {
-	case "window":
-		return "WINDOW: arrows, drag"
-	case "pan":
-		return "PAN: arrows"
-	case "probe":
-		return "PROBE: arrows"
-	}
-	if v.cine {
-		return fmt.Sprintf("▸ %d fps", v.fps)
-	}
-	return ""
-}
-
-// status speaks of the picture that is painted; a slice that is still coming is
-// named beside it.
-func (v *viewer) status() string {
-	if len(v.slices) == 0 {
-		return ""
-	}
-	p := v.painted
-	at := v.at
-	if p.key.slice.sop != "" {
-		at = p.key.at
-	}
-	parts := []string{fmt.Sprintf("img %d/%d", at+1, len(v.slices))}
-	if at != v.at {
-		parts[0] += fmt.Sprintf(" → %d …", v.at+1)
-	}
-	if p.frame != nil {
-		parts = append(parts, v.windowWord(), v.zoomWord())
-		if s := v.probeWord(); s != "" {
-			parts = append(parts, s)
-		}
-		parts = append(parts, v.spacingWord())
-	}
-	parts = append(parts, p.key.backend.String())
-	if v.latency > 0 && v.cine {
-		parts = append(parts, fmt.Sprintf("ack %d ms", v.latency.Milliseconds()))
-	}
-	return strings.Join(parts, " · ")
-}
-
-func (v *viewer) windowWord() string {
-	p := v.painted
-	if p.frame.Colour() {
-		return "colour"
-	}
-	s := fmt.Sprintf("W%.4g L%.4g", p.used.Width, p.used.Centre)
-	switch {
-	case p.key.look.name != "":
-		s = p.key.look.name + " " + s
-	case p.used.Source == render.FromAuto:
-		s = "auto " + s
-	case p.used.Source == render.FromLUT:
-		s = "LUT"
-	}
-	return s
-}
-
-// zoomWord is screen pixels a source pixel.
-func (v *viewer) zoomWord() string {
-	p := v.painted
-	if p.view.W == 0 {
-		return ""
-	}
-	scale := p.view.ScaleX * float64(p.key.cols*p.key.cell[0]) / float64(p.view.W)
-	return fmt.Sprintf("%.2gx", scale)
-}
-
-// probeWord reads native data under the pointer, or under the tool.
-func (v *viewer) probeWord() string {
-	p := v.painted
-	var x, y int
-	switch {
-	case v.tool == "probe":
-		x, y = v.probe[0], v.probe[1]
-	case v.hover[0] >= 0 && p.key.cols > 0 && p.key.rows > 0:
-		sx, sy := p.view.Source((float64(v.hover[0])+0.5)*float64(p.view.W)/float64(p.key.cols), (float64(v.hover[1])+0.5)*float64(p.view.H)/float64(p.key.rows))
-		if sx < 0 || sy < 0 {
-			return ""
-		}
-		x, y = int(sx), int(sy)
-	default:
-		return ""
-	}
-	val, ok := p.frame.probe(x, y)
-	switch {
-	case !ok:
-		return ""
-	case val.Colour:
-		return fmt.Sprintf("%d,%d RGB %d %d %d", x, y, val.RGB[0], val.RGB[1], val.RGB[2])
-	case val.Padding:
-		return fmt.Sprintf("%d,%d padding", x, y)
-	case val.Unit != "":
-		return fmt.Sprintf("%d,%d %s %.4g", x, y, val.Unit, val.Value)
-	}
-	return fmt.Sprintf("%d,%d = %.5g", x, y, val.Value)
-}
-
-func (v *viewer) spacingWord() string {
-	c := render.Calibrate(v.painted.img.Pixel)
-	switch {
-	case !c.OK:
-		return c.Label
-	case c.DX == c.DY:
-		return fmt.Sprintf("%.3g %s", c.DX, c.Label)
-	}
-	return fmt.Sprintf("%.3g×%.3g %s", c.DX, c.DY, c.Label)
 }

@@ -27,6 +27,7 @@ func (d *Desk) Register(mux *http.ServeMux) {
 	control.StudyExport.Handle(mux, d.StudyExport)
 	control.StudyRemove.Handle(mux, d.StudyRemove)
 	control.SeriesShow.Handle(mux, d.SeriesShow)
+	control.SeriesSlices.Handle(mux, d.SeriesSlices)
 	control.PixelFrame.Handle(mux, d.PixelFrame)
 	control.ImageFrame.Handle(mux, d.ImageFrame)
 	control.Render.Handle(mux, d.Render)

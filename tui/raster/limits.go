@@ -9,6 +9,8 @@ const (
 	PlacementMax = 297
 	// smallRing: marks below this radius, in pixels, are four ticks only.
 	smallRing = 7
+	// ringMax: larger rings say no more.
+	ringMax = 24
 	// sixelGreys: more than 64 cannot be told apart on the terminals that have sixel.
 	sixelGreys = 64
 )

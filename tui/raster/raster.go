@@ -1,6 +1,7 @@
 // Package raster turns an 8-bit image into what a terminal can show.
 //
 //	Fit, Render      source → canvas of the pane's pixels: zoom and pan, box average down, bilinear up
+//	Draw, Paste      canvas → canvas with lines, marks and texts in four inks, with a magnified part
 //	Half, Sextant    canvas → rows of cells: text with SGR colours, 1x2 and 2x3 pixels a cell
 //	Kitty            canvas → transmission (inline PNG) and rows of placeholder cells
 //	Sixel            canvas → one DCS string
@@ -12,7 +13,6 @@ package raster
 
 import (
 	"image"
-	"image/color"
 	"math"
 )
 
@@ -61,42 +61,6 @@ func (v View) Used(cols, rows int) image.Rectangle {
 	return r.Intersect(image.Rect(0, 0, v.W, v.H))
 }
 
-// Mark is a small cross with a ring at a canvas point, drawn over the image.
-type Mark struct {
-	X, Y  int
-	Color color.RGBA
-}
-
-// Draw returns a colour copy of img with marks on it; img itself without any.
-func Draw(img image.Image, marks []Mark) image.Image {
-	if len(marks) == 0 {
-		return img
-	}
-	b := img.Bounds()
-	out := image.NewRGBA(image.Rect(0, 0, b.Dx(), b.Dy()))
-	p := of(img)
-	for i := range p.w * p.h {
-		r, g, bl := p.at(i)
-		out.Pix[4*i], out.Pix[4*i+1], out.Pix[4*i+2], out.Pix[4*i+3] = r, g, bl, 255
-	}
-	for _, m := range marks {
-		ring := max(3, min(b.Dx(), b.Dy())/24)
-		for a := range 64 {
-			if ring < smallRing { // on coarse canvases a ring would hide what it marks
-				break
-			}
-			s, c := math.Sincos(float64(a) * math.Pi / 32)
-			out.SetRGBA(m.X+int(math.Round(c*float64(ring))), m.Y+int(math.Round(s*float64(ring))), m.Color)
-		}
-		for d := ring / 2; d < ring; d++ {
-			for _, q := range [4][2]int{{d, 0}, {-d, 0}, {0, d}, {0, -d}} {
-				out.SetRGBA(m.X+q[0], m.Y+q[1], m.Color)
-			}
-		}
-	}
-	return out
-}
-
 // pix is an image as the encoders read it: grey, or interleaved RGB.
 type pix struct {
 	w, h   int
@@ -121,6 +85,10 @@ func of(img image.Image) pix {
 		return p
 	}
 	p.rgb = make([]byte, 3*p.w*p.h)
+	if m, ok := img.(*image.Paletted); ok {
+		p.paletted(m)
+		return p
+	}
 	if m, ok := img.(*image.RGBA); ok {
 		for y := range p.h {
 			row := m.Pix[m.PixOffset(b.Min.X, b.Min.Y+y):]
@@ -138,6 +106,23 @@ func of(img image.Image) pix {
 		}
 	}
 	return p
+}
+
+// paletted looks every pixel up once.
+func (p pix) paletted(m *image.Paletted) {
+	var table [256][3]byte
+	for i, c := range m.Palette[:min(len(m.Palette), 256)] {
+		r, g, b, _ := c.RGBA()
+		table[i] = [3]byte{byte(r >> 8), byte(g >> 8), byte(b >> 8)}
+	}
+	for y := range p.h {
+		row := m.Pix[m.PixOffset(m.Rect.Min.X, m.Rect.Min.Y+y):]
+		for x := range p.w {
+			c := &table[row[x]]
+			q := p.rgb[3*(y*p.w+x):]
+			q[0], q[1], q[2] = c[0], c[1], c[2]
+		}
+	}
 }
 
 func (p pix) at(i int) (r, g, b byte) {

@@ -1,0 +1,7 @@
+package control
+
+import "github.com/curbside-p2p/curbside/consult/study"
+
+// SeriesSlices says where the frames of a series lie, in reading order: for linked scrolling, lines
+// of reference and volumes.
+var SeriesSlices = Op[SeriesRequest, []study.Slice]("study/slices")
