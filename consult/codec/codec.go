@@ -29,7 +29,8 @@
 // README.md lists the transfer syntaxes and what becomes of each.
 //
 // Fuzz: go test -fuzz F ./consult/codec, F one of FuzzUnpack, FuzzRoundTrip,
-// FuzzRLE, FuzzJPEG, FuzzJPEGLossless, FuzzJPEGLS, FuzzJPEG2000
+// FuzzNative, FuzzDeflatedFrame, FuzzRLE, FuzzJPEG, FuzzJPEGExtended,
+// FuzzJPEGLossless, FuzzJPEGLS, FuzzJPEG2000
 package codec
 
 import (

@@ -195,53 +195,6 @@ func refusesByName(t *testing.T, d FrameDesc, b []byte, name string) {
 	}
 }
 
-func FuzzRLE(f *testing.F) {
-	f.Add(encodeRLE(make([]byte, 32), 1, 2), uint8(4), uint8(4), uint8(1), uint8(16))
-	f.Fuzz(func(t *testing.T, b []byte, rows, cols, samples, bits uint8) {
-		d := FrameDesc{Syntax: RLE, Rows: int(rows), Cols: int(cols), Samples: int(samples), BitsAllocated: int(bits)}
-		decodeAny(t, d, b)
-	})
-}
-
-func FuzzJPEGExtended(f *testing.F) {
-	// A 12-bit stream of one grey block: DC 0, end of block.
-	b := []byte{0xFF, 0xD8}
-	b = append(b, segment(0xDB, append([]byte{0}, bytes.Repeat([]byte{1}, 64)...))...)
-	b = append(b, segment(0xC1, []byte{12, 0, 8, 0, 8, 1, 1, 0x11, 0})...)
-	b = append(b, segment(0xC4, append([]byte{0x00, 1}, make([]byte, 16)...))...)
-	b = append(b, segment(0xC4, append([]byte{0x10, 1}, make([]byte, 16)...))...)
-	b = append(append(b, segment(0xDA, []byte{1, 1, 0, 0, 63, 0})...), 0x3F, 0xFF, 0xD9)
-	f.Add(b, uint8(8), uint8(8), uint8(1), uint8(16))
-	f.Fuzz(func(t *testing.T, b []byte, rows, cols, samples, bits uint8) {
-		decodeAny(t, FrameDesc{Syntax: JPEGExtended, Rows: int(rows), Cols: int(cols), Samples: int(samples), BitsAllocated: int(bits)}, b)
-	})
-}
-
-func FuzzJPEG(f *testing.F) {
-	f.Add(encodeJPEG(f, gradient(16, 16)), uint8(16), uint8(16), uint8(3))
-	grey := image.NewGray(image.Rect(0, 0, 9, 9))
-	f.Add(encodeJPEG(f, grey), uint8(9), uint8(9), uint8(1))
-	f.Fuzz(func(t *testing.T, b []byte, rows, cols, samples uint8) {
-		d := FrameDesc{Syntax: JPEGBaseline, Rows: int(rows), Cols: int(cols), Samples: int(samples), BitsAllocated: 8}
-		decodeAny(t, d, b)
-	})
-}
-
-// decodeAny checks what holds for every frame: all cells, or an error.
-func decodeAny(t *testing.T, d FrameDesc, b []byte) {
-	t.Helper()
-	f, err := Decode(d, b)
-	if err != nil {
-		if f != nil {
-			t.Fatal("pixels beside an error")
-		}
-		return
-	}
-	if len(f.Data) != d.cells()*max(1, d.BitsAllocated/8) {
-		t.Fatalf("%d bytes", len(f.Data))
-	}
-}
-
 func BenchmarkRLE(b *testing.B) {
 	bulk, l := ctLike(1)
 	enc := encodeRLE(bulk, 1, 2)

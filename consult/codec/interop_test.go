@@ -150,23 +150,3 @@ func TestAgainstGDCM(t *testing.T) {
 		}
 	}
 }
-
-func FuzzJPEG2000(f *testing.F) {
-	for name := range streams {
-		if strings.HasPrefix(name, "j2k") {
-			b, err := os.ReadFile(filepath.Join("testdata", "streams", name+".dcm"))
-			if err != nil {
-				f.Fatal(err)
-			}
-			_, stream := firstFrame(f, b)
-			f.Add(stream, uint8(64), uint8(64), uint8(1), uint8(16))
-		}
-	}
-	f.Fuzz(func(t *testing.T, b []byte, rows, cols, samples, bits uint8) {
-		d := codec.FrameDesc{Syntax: codec.JPEG2000, Rows: int(rows), Cols: int(cols), Samples: int(samples), BitsAllocated: int(bits)}
-		n, err := codec.Decode(d, b)
-		if err == nil && len(n.Data) != d.Rows*d.Cols*d.Samples*max(1, d.BitsAllocated/8) {
-			t.Fatalf("%d bytes", len(n.Data))
-		}
-	})
-}

@@ -180,14 +180,6 @@ func TestJPEGLosslessRejects(t *testing.T) {
 	refusesByName(t, d, bytes.Replace(good, []byte{0xFF, 0xC3}, []byte{0xFF, 0xC0}, 1), "JPEG baseline")
 }
 
-func FuzzJPEGLossless(f *testing.F) {
-	f.Add(encodeLossless(losslessParams{rows: 8, cols: 8, samples: 1, precision: 12, selection: 7, restartRows: 2}, make([]uint16, 64)), uint8(8), uint8(8), uint8(1), uint8(16))
-	f.Add(encodeLossless(losslessParams{rows: 4, cols: 5, samples: 3, precision: 8, selection: 1}, make([]uint16, 60)), uint8(4), uint8(5), uint8(3), uint8(8))
-	f.Fuzz(func(t *testing.T, b []byte, rows, cols, samples, bits uint8) {
-		decodeAny(t, FrameDesc{Syntax: JPEGLossless, Rows: int(rows), Cols: int(cols), Samples: int(samples), BitsAllocated: int(bits)}, b)
-	})
-}
-
 func BenchmarkJPEGLossless(b *testing.B) {
 	bulk, l := ctLike(1)
 	cells := make([]uint16, len(bulk)/2)

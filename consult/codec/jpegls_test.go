@@ -42,10 +42,3 @@ func TestJPEGLSRejects(t *testing.T) {
 	}
 	refusesByName(t, d, table, "JPEG-LS with a mapping table")
 }
-
-func FuzzJPEGLS(f *testing.F) {
-	f.Add(lsExample, uint8(4), uint8(4), uint8(1), uint8(8))
-	f.Fuzz(func(t *testing.T, b []byte, rows, cols, samples, bits uint8) {
-		decodeAny(t, FrameDesc{Syntax: JPEGLSLossless, Rows: int(rows), Cols: int(cols), Samples: int(samples), BitsAllocated: int(bits)}, b)
-	})
-}

@@ -43,7 +43,7 @@ func (d *blockDecoder) decode(b *block, kind, planes int, style byte) error {
 	d.stride = d.w + 2
 	d.flags = grow(d.flags, d.stride*((d.h+3)/4+2))
 	d.mag = grow(d.mag, d.w*d.h)
-	plane := planes - b.zero - 1
+	plane := planes - int(b.zero) - 1
 	if plane > planeMax {
 		return ErrFeature
 	}

@@ -25,6 +25,8 @@ const (
 	levelsMax = 32    // §A.6.1
 	// blocksMax bounds code-blocks and precincts beyond what the cells need.
 	blocksMax = 1 << 16
+	// precinctCost is what a precinct takes, in code-blocks.
+	precinctCost = 4
 	// passesMax of a code-block: three for each of 64 bit-planes.
 	passesMax = 3 * 64
 	// changesMax bounds progression order changes of a tile: one for each

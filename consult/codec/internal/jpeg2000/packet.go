@@ -140,7 +140,7 @@ func (r *reader) band(pb *precinctBand, h *headerBits, layer int, style byte) er
 					return ErrDamaged
 				}
 			}
-			b.zero = z - 1
+			b.zero = uint8(z - 1)
 		}
 		passes := passCount(h)
 		for h.bit() == 1 {
@@ -174,10 +174,11 @@ func passCount(h *headerBits) int {
 
 // lengths reads the segment lengths of one block's passes (§B.10.7).
 func (r *reader) lengths(b *block, h *headerBits, passes int, style byte) error {
-	done := b.passes
-	if b.passes += passes; b.passes > passesMax {
+	done := int(b.passes)
+	if done+passes > passesMax {
 		return ErrDamaged
 	}
+	b.passes += uint8(passes)
 	for passes > 0 {
 		if len(b.segs) == 0 || b.segs[len(b.segs)-1].passes == capacity(done-b.segs[len(b.segs)-1].passes, style) {
 			b.segs = append(b.segs, segment{})
@@ -185,7 +186,7 @@ func (r *reader) lengths(b *block, h *headerBits, passes int, style byte) error 
 		k := len(b.segs) - 1
 		s := &b.segs[k]
 		n := min(passes, capacity(done-s.passes, style)-s.passes)
-		length := h.bits(b.lblock + bits.Len(uint(n)) - 1)
+		length := h.bits(int(b.lblock) + bits.Len(uint(n)) - 1)
 		s.passes += n
 		done += n
 		passes -= n

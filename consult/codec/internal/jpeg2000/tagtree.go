@@ -1,22 +1,22 @@
 package jpeg2000
 
-// tagTree is §B.10.2.
+// tagTree is §B.10.2, leaves first.
 type tagTree struct {
 	levels []tagLevel
 }
 
+// tagLevel holds twice the least value that each node may have, and 1 where
+// that is known to be its value.
 type tagLevel struct {
-	w, h  int
-	value []int
-	low   []int
-	known []bool
+	w    int
+	node []int32
 }
 
 func newTagTree(w, h int) *tagTree {
 	t := &tagTree{}
 	for {
 		n := w * h
-		t.levels = append(t.levels, tagLevel{w: w, h: h, value: make([]int, n), low: make([]int, n), known: make([]bool, n)})
+		t.levels = append(t.levels, tagLevel{w, make([]int32, n)})
 		if n == 1 {
 			return t
 		}
@@ -26,28 +26,20 @@ func newTagTree(w, h int) *tagTree {
 
 // decode learns whether the value of leaf (x, y) is below threshold.
 func (t *tagTree) decode(r *headerBits, x, y, threshold int) bool {
-	low := 0
+	low := int32(0)
+	end := int32(threshold) * 2
 	for i := len(t.levels) - 1; i >= 0; i-- {
 		l := &t.levels[i]
-		n := (y>>i)*l.w + x>>i
-		l.low[n] = max(l.low[n], low)
-		for l.low[n] < threshold && !l.known[n] {
-			if r.bit() == 1 {
-				l.known[n], l.value[n] = true, l.low[n]
-			} else {
-				l.low[n]++
+		node := &l.node[(y>>i)*l.w+x>>i]
+		if *node&1 == 0 {
+			for *node = max(*node, low); *node < end; *node += 2 {
+				if r.bit() == 1 {
+					*node |= 1
+					break
+				}
 			}
 		}
-		low = l.low[n]
-		if !l.known[n] && low >= threshold {
-			// nothing more is coded below until the threshold rises
-			for j := i - 1; j >= 0; j-- {
-				k := (y>>j)*t.levels[j].w + x>>j
-				t.levels[j].low[k] = max(t.levels[j].low[k], low)
-			}
-			return false
-		}
+		low = *node &^ 1
 	}
-	l := &t.levels[0]
-	return l.known[y*l.w+x] && l.value[y*l.w+x] < threshold
+	return low < end && t.levels[0].node[y*t.levels[0].w+x]&1 == 1
 }

@@ -19,9 +19,9 @@ type band struct {
 type block struct {
 	rect
 	included bool
-	zero     int // missing bit-planes
-	lblock   int
-	passes   int
+	zero     uint8 // missing bit-planes
+	lblock   uint8
+	passes   uint8
 	segs     []segment
 }
 
@@ -67,7 +67,7 @@ func (d *decoder) tile(i int, t *tile) error {
 	if area.empty() {
 		return ErrDamaged
 	}
-	budget := blocksMax + area.w()*area.h()*len(d.comps)/8
+	budget := blocksMax + area.w()*area.h()*len(d.comps)/12
 	comps := make([]*tileComponent, len(d.comps))
 	for c := range comps {
 		tc, err := d.component(t, c, area, &budget)
@@ -165,9 +165,10 @@ func (d *decoder) partition(res *resolution, cod *coding, c, r int, tile rect, b
 	}
 	px0, py0 := res.x0>>ppx, res.y0>>ppy
 	nw, nh := ceilShift(res.x1, ppx)-px0, ceilShift(res.y1, ppy)-py0
-	if *budget -= nw * nh; *budget < 0 || nw > 1<<20 || nh > 1<<20 {
+	if int64(nw)*int64(nh)*precinctCost > int64(*budget) {
 		return ErrDamaged
 	}
+	*budget -= nw * nh * precinctCost
 	half := 0
 	if r > 0 {
 		half = 1
@@ -203,9 +204,10 @@ func newPrecinctBand(b *band, area rect, xcb, ycb int, budget *int) (precinctBan
 	}
 	bx, by := area.x0>>xcb, area.y0>>ycb
 	pb.w, pb.h = ceilShift(area.x1, xcb)-bx, ceilShift(area.y1, ycb)-by
-	if *budget -= pb.w * pb.h; *budget < 0 {
+	if int64(pb.w)*int64(pb.h) > int64(*budget) {
 		return pb, ErrDamaged
 	}
+	*budget -= pb.w * pb.h
 	pb.blocks = make([]block, pb.w*pb.h)
 	for i := range pb.blocks {
 		x, y := bx+i%pb.w, by+i/pb.w
