@@ -22,7 +22,10 @@ type Spacing struct {
 	None bool
 }
 
-const uncalibrated = "uncalibrated"
+const (
+	uncalibrated = "uncalibrated"
+	pixelSpacing = "pixel spacing" // the image's own, with nothing to add
+)
 
 // SpacingOf is what the image says of itself, where the points are.
 func SpacingOf(f *render.Frame, points ...[2]float64) Spacing {
@@ -56,9 +59,9 @@ func touches(regions []study.Region, points [][2]float64) bool {
 
 // label is without the unit, which a value has of its own.
 func label(s string) string {
-	s = strings.TrimSpace(strings.TrimPrefix(s, "mm"))
+	s = strings.Trim(strings.TrimPrefix(s, "mm"), " ,")
 	if s == "" {
-		return "pixel spacing"
+		return pixelSpacing
 	}
 	return s
 }

@@ -96,12 +96,12 @@ var tools = []Tool{
 		Aliases: []string{"calibrate"}, Prompts: []string{"start of the known length", "end of the known length"},
 	},
 
-	lines("hallux-valgus", "Hallux valgus angle", podiatry, []string{"hva"}, "first metatarsal axis, proximal", "first metatarsal axis, distal", "proximal phalanx axis, proximal", "proximal phalanx axis, distal"),
-	lines("intermetatarsal", "Intermetatarsal angle 1–2", podiatry, []string{"ima", "intermetatarsal-1-2"}, "first metatarsal axis, proximal", "first metatarsal axis, distal", "second metatarsal axis, proximal", "second metatarsal axis, distal"),
+	pairOfLines("hallux-valgus", "Hallux valgus angle", podiatry, []string{"hva"}, "first metatarsal axis, proximal", "first metatarsal axis, distal", "proximal phalanx axis, proximal", "proximal phalanx axis, distal"),
+	pairOfLines("intermetatarsal", "Intermetatarsal angle 1–2", podiatry, []string{"ima", "intermetatarsal-1-2"}, "first metatarsal axis, proximal", "first metatarsal axis, distal", "second metatarsal axis, proximal", "second metatarsal axis, distal"),
 	four("dmaa", "Distal metatarsal articular angle", podiatry, Perpendicular, []string{"distal-metatarsal-articular"}, "articular surface, medial", "articular surface, lateral", "first metatarsal axis, proximal", "first metatarsal axis, distal"),
-	lines("calcaneal-pitch", "Calcaneal pitch", podiatry, []string{"calcaneal-inclination"}, "calcaneus, lowest point behind", "calcaneus, lowest point in front", "sole or floor, behind", "sole or floor, in front"),
-	lines("meary", "Talo–first metatarsal angle (Meary)", podiatry, []string{"talo-first-metatarsal"}, "talar axis, proximal", "talar axis, distal", "first metatarsal axis, proximal", "first metatarsal axis, distal"),
-	lines("kite", "Talocalcaneal angle (Kite)", podiatry, []string{"talocalcaneal"}, "talar axis, proximal", "talar axis, distal", "calcaneal axis, proximal", "calcaneal axis, distal"),
+	pairOfLines("calcaneal-pitch", "Calcaneal pitch", podiatry, []string{"calcaneal-inclination"}, "calcaneus, lowest point behind", "calcaneus, lowest point in front", "sole or floor, behind", "sole or floor, in front"),
+	pairOfLines("meary", "Talo–first metatarsal angle (Meary)", podiatry, []string{"talo-first-metatarsal"}, "talar axis, proximal", "talar axis, distal", "first metatarsal axis, proximal", "first metatarsal axis, distal"),
+	pairOfLines("kite", "Talocalcaneal angle (Kite)", podiatry, []string{"talocalcaneal"}, "talar axis, proximal", "talar axis, distal", "calcaneal axis, proximal", "calcaneal axis, distal"),
 	three("bohler", "Böhler angle", podiatry, Supplement, []string{"böhler", "boehler"}, "calcaneal tuberosity, highest point", "posterior facet, highest point", "anterior process, highest point"),
 	three("gissane", "Angle of Gissane", podiatry, Angle, nil, "posterior facet, upper end", "lowest point of the sulcus", "anterior process, upper end"),
 
@@ -144,7 +144,7 @@ func four(name, title, specialty string, c Construct, aliases []string, prompts 
 	return Tool{Name: name, Title: title, Specialty: specialty, Shape: consult.ShapeCobb, Construct: c, Prompts: prompts, Min: 4, Max: 4, Aliases: aliases}
 }
 
-func lines(name, title, specialty string, aliases []string, prompts ...string) Tool {
+func pairOfLines(name, title, specialty string, aliases []string, prompts ...string) Tool {
 	return four(name, title, specialty, Lines, aliases, prompts...)
 }
 

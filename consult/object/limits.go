@@ -10,9 +10,9 @@ const (
 	TextValueMax = 1 << 20
 )
 
-// ErrSize: the file is longer than an object that is read whole.
+// ErrSize means that the file is longer than an object that is read whole.
 var ErrSize = errors.New("object is longer than its limit")
 
-// ErrWrite: an object cannot be written as it is meant. It is a fault of this
+// ErrWrite means that an object cannot be written as it is meant. It is a fault of this
 // program, not of its user.
 var ErrWrite = errors.New("object cannot be written as meant")

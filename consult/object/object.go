@@ -95,7 +95,7 @@ func (s Set) Numbers(t study.Tag) []float64 {
 	if width == 0 {
 		return decimals(s.Texts(t))
 	}
-	out := make([]float64, 0, len(e.Value)/width)
+	var out []float64
 	for i := 0; i+width <= len(e.Value); i += width {
 		v := read(e.Value[i:])
 		if math.IsNaN(v) || math.IsInf(v, 0) {
@@ -116,9 +116,8 @@ func (s Set) Number(t study.Tag) (float64, bool) {
 
 // Ints are the values of an attribute of whole numbers below 2^31.
 func (s Set) Ints(t study.Tag) []int {
-	v := s.Numbers(t)
-	out := make([]int, 0, len(v))
-	for _, x := range v {
+	var out []int
+	for _, x := range s.Numbers(t) {
 		if x != math.Trunc(x) || math.Abs(x) > math.MaxInt32 {
 			return nil
 		}
@@ -149,7 +148,7 @@ func (s Set) Words(t study.Tag) []uint16 {
 }
 
 func decimals(texts []string) []float64 {
-	out := make([]float64, 0, len(texts))
+	var out []float64
 	for _, s := range texts {
 		v, err := strconv.ParseFloat(s, 64)
 		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
