@@ -68,10 +68,32 @@ func written(px study.Pixel) Edges {
 	if px.Animal && (!animalOnly(row) || !animalOnly(col)) {
 		return Edges{}
 	}
-	return Edges{
-		Left: opposite(row, px.Quadruped || px.Animal), Right: row,
-		Top: opposite(col, px.Quadruped || px.Animal), Bottom: col,
+	quadruped := px.Quadruped || px.Animal
+	var e Edges
+	if known(row, quadruped) {
+		e.Left, e.Right = opposite(row, quadruped), row
 	}
+	if known(col, quadruped) {
+		e.Top, e.Bottom = opposite(col, quadruped), col
+	}
+	return e
+}
+
+// known: one to three terms.
+func known(s string, quadruped bool) bool {
+	list := strings.Split(s, "")
+	if quadruped {
+		list = terms(s)
+	}
+	if len(list) < 1 || len(list) > 3 {
+		return false
+	}
+	for _, t := range list {
+		if !quadruped && bipedOpposites[t] == "" {
+			return false
+		}
+	}
+	return true
 }
 
 // Terms of directions. Those of quadrupeds also name parts of limbs.

@@ -242,33 +242,6 @@ func TestOrientationLetters(t *testing.T) {
 	}
 }
 
-// IMAGING.md §5.5 row by row.
-func TestCalibrationLabels(t *testing.T) {
-	a, b := &[2]float64{0.2, 0.3}, &[2]float64{0.1, 0.1}
-	for name, c := range map[string]struct {
-		px    study.Pixel
-		label string
-		ok    bool
-		dx    float64
-	}{
-		"ct":              {study.Pixel{Modality: "CT", PixelSpacing: a}, "mm", true, 0.3},
-		"fiducial":        {study.Pixel{Modality: "DX", PixelSpacing: a, Calibration: "FIDUCIAL"}, "mm calibrated: fiducial", true, 0.3},
-		"same as imager":  {study.Pixel{Modality: "DX", PixelSpacing: b, ImagerSpacing: b}, "mm at detector, magnification not corrected", true, 0.1},
-		"imager only":     {study.Pixel{Modality: "CR", ImagerSpacing: b}, "mm at detector, magnification not corrected", true, 0.1},
-		"magnified":       {study.Pixel{Modality: "DX", ImagerSpacing: b, Magnification: 1.25}, "mm estimated ×1.25", true, 0.08},
-		"both differ":     {study.Pixel{Modality: "DX", PixelSpacing: a, ImagerSpacing: b}, "mm calibrated, method not stated", true, 0.3},
-		"film":            {study.Pixel{Modality: "OT", NominalSpacing: b}, "mm film scale", true, 0.1},
-		"nothing":         {study.Pixel{Modality: "CR"}, "px, uncalibrated", false, 1},
-		"ultrasound":      {study.Pixel{Modality: "US", PixelSpacing: a}, "px, uncalibrated", false, 1},
-		"dx spacing only": {study.Pixel{Modality: "DX", PixelSpacing: a}, "mm, calibration method not stated", true, 0.3},
-	} {
-		got := Calibrate(c.px)
-		if got.Label != c.label || got.OK != c.ok || math.Abs(got.DX-c.dx) > 1e-9 {
-			t.Errorf("%s: got %+v", name, got)
-		}
-	}
-}
-
 func TestPresets(t *testing.T) {
 	px := ct()
 	px.BodyPart = "CHEST"
