@@ -61,6 +61,9 @@ type component struct {
 	precision int
 	signed    bool
 	dx, dy    int // distance of samples on the reference grid
+	rect          // of its samples
+	out       []uint16
+	step      int // from one sample in out to the next
 }
 
 // coding is COD or COC for one component (§A.6.1, §A.6.2).
@@ -112,7 +115,6 @@ type decoder struct {
 	tilesX, tilesY            int
 	packed                    []packedHeaders // PPM
 	packedBytes               []byte          // of PPM, what no tile-part has taken yet
-	out                       []uint16
 	blocks                    blockDecoder
 	haveSIZ, haveCOD, haveQCD bool
 }
@@ -133,9 +135,9 @@ func Decode(data []byte, want Want) (*Image, error) {
 	im := &Image{Signed: d.comps[0].signed, Boxed: boxed}
 	for _, c := range d.comps {
 		im.Precision = max(im.Precision, c.precision)
-		im.Subsampled = im.Subsampled || c.dx != 1 || c.dy != 1
 	}
-	d.out = make([]uint16, want.Rows*want.Cols*want.Components)
+	im.Samples = make([]uint16, want.Rows*want.Cols*want.Components)
+	im.Subsampled = d.targets(im.Samples)
 	for i := range d.tilesX * d.tilesY {
 		t := d.tiles[i]
 		if t == nil {
@@ -146,7 +148,11 @@ func Decode(data []byte, want Want) (*Image, error) {
 		}
 		im.Colour = im.Colour || t.params.transform
 	}
-	im.Samples = d.out
+	if im.Subsampled {
+		if err := d.repeat(im.Samples); err != nil {
+			return nil, err
+		}
+	}
 	return im, nil
 }
 

@@ -16,18 +16,28 @@ type change struct {
 // stepsMax bounds the packets that progressions go over again.
 const stepsMax = 1 << 26
 
-// readPackets walks all packets of a tile (§B.12). A packet is sent once:
-// later progressions go on where a precinct's layers ended.
+// readPackets reads all packets of a tile.
 func readPackets(t *tile, comps []*tileComponent) error {
-	p := &t.params
+	r := &reader{p: &t.params, data: t.data, headers: t.headers, packed: t.headers != nil}
+	w := &walker{visit: r.packet, steps: stepsMax}
+	return w.run(&t.params, comps)
+}
+
+// walker goes through the packets of a tile in their order (§B.12). A packet is
+// sent once: later progressions go on where a precinct's layers ended.
+type walker struct {
+	visit func(pr *precinct, layer int) error
+	steps int
+}
+
+func (w *walker) run(p *params, comps []*tileComponent) error {
 	list := p.changes
 	if len(list) == 0 {
 		list = []change{{0, levelsMax + 1, 0, len(comps), p.layers, p.progression}}
 	}
-	r := &reader{p: p, data: t.data, headers: t.headers, packed: t.headers != nil, steps: stepsMax}
 	for _, c := range list {
 		c.layers = min(c.layers, p.layers)
-		if err := r.progression(c, order(comps, c)); err != nil {
+		if err := w.progression(c, order(comps, c)); err != nil {
 			return err
 		}
 	}
@@ -43,48 +53,42 @@ func readPackets(t *tile, comps []*tileComponent) error {
 	return nil
 }
 
-// progression reads packets in one order: by layer first (LRCP), by layer
+// progression takes packets in one order: by layer first (LRCP), by layer
 // within a resolution (RLCP), or by precinct with all its layers.
-func (r *reader) progression(c change, list []*precinct) error {
-	switch c.order {
-	case 0:
-		return r.layers(c, list)
-	case 1:
-		for from := 0; from < len(list); {
-			to := from
-			for to < len(list) && list[to].res == list[from].res {
+func (w *walker) progression(c change, list []*precinct) error {
+	for from := 0; from < len(list); {
+		to := len(list)
+		switch {
+		case c.order == 1:
+			for to = from; to < len(list) && list[to].res == list[from].res; {
 				to++
 			}
-			if err := r.layers(c, list[from:to]); err != nil {
-				return err
-			}
-			from = to
+		case c.order > 1:
+			to = from + 1
 		}
-		return nil
-	}
-	for i := range list {
-		if err := r.layers(c, list[i:i+1]); err != nil {
+		if err := w.layers(c, list[from:to]); err != nil {
 			return err
 		}
+		from = to
 	}
 	return nil
 }
 
-// layers reads the packets of precincts layer by layer.
-func (r *reader) layers(c change, list []*precinct) error {
+// layers takes the packets of precincts layer by layer.
+func (w *walker) layers(c change, list []*precinct) error {
 	first := c.layers
 	for _, pr := range list {
 		first = min(first, pr.layers)
 	}
 	for l := first; l < c.layers; l++ {
 		for _, pr := range list {
-			if r.steps--; r.steps < 0 {
+			if w.steps--; w.steps < 0 {
 				return ErrDamaged
 			}
 			if pr.layers != l {
 				continue
 			}
-			if err := r.packet(pr, l); err != nil {
+			if err := w.visit(pr, l); err != nil {
 				return err
 			}
 			pr.layers++

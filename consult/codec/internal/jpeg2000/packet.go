@@ -53,7 +53,6 @@ type reader struct {
 	data    []byte
 	headers []byte // from PPM or PPT, where packed
 	packed  bool
-	steps   int
 	list    []contribution
 }
 

@@ -62,24 +62,33 @@ type tileComponent struct {
 
 // tile decodes one tile into the image.
 func (d *decoder) tile(i int, t *tile) error {
+	comps, err := d.layout(i, t)
+	if err != nil {
+		return err
+	}
+	if err := readPackets(t, comps); err != nil {
+		return err
+	}
+	return d.reconstruct(t, comps)
+}
+
+// layout lays out the components of a tile (§B.3).
+func (d *decoder) layout(i int, t *tile) ([]*tileComponent, error) {
 	p, q := i%d.tilesX, i/d.tilesX
 	area := rect{max(d.tx0+p*d.tw, d.x0), max(d.ty0+q*d.th, d.y0), min(d.tx0+(p+1)*d.tw, d.x1), min(d.ty0+(q+1)*d.th, d.y1)}
 	if area.empty() {
-		return ErrDamaged
+		return nil, ErrDamaged
 	}
 	budget := blocksMax + area.w()*area.h()*len(d.comps)/12
 	comps := make([]*tileComponent, len(d.comps))
 	for c := range comps {
 		tc, err := d.component(t, c, area, &budget)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		comps[c] = tc
 	}
-	if err := readPackets(t, comps); err != nil {
-		return err
-	}
-	return d.reconstruct(t, comps, area)
+	return comps, nil
 }
 
 // component lays out resolutions, bands, precincts and code-blocks (§B.5 to §B.7).

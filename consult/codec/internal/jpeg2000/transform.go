@@ -10,7 +10,7 @@ type tilePlanes struct {
 
 // reconstruct decodes the blocks, undoes the wavelets and the component
 // transform, and writes the tile into the image.
-func (d *decoder) reconstruct(t *tile, comps []*tileComponent, area rect) error {
+func (d *decoder) reconstruct(t *tile, comps []*tileComponent) error {
 	p := tilePlanes{make([]plane[int32], len(comps)), make([]plane[float32], len(comps))}
 	for c, tc := range comps {
 		cod, roi := &t.params.coding[c], t.params.roi[c]
@@ -24,7 +24,7 @@ func (d *decoder) reconstruct(t *tile, comps []*tileComponent, area rect) error 
 			return err
 		}
 		if !t.params.transform || c > 2 {
-			d.store(c, &p, area)
+			d.store(c, &p)
 		}
 	}
 	if !t.params.transform {
@@ -34,7 +34,7 @@ func (d *decoder) reconstruct(t *tile, comps []*tileComponent, area rect) error 
 		return err
 	}
 	for c := range 3 {
-		d.store(c, &p, area)
+		d.store(c, &p)
 	}
 	return nil
 }
@@ -141,10 +141,9 @@ func (p *tilePlanes) untransform(reversible bool) error {
 	return nil
 }
 
-// store rounds, shifts the level (§G.1) and clamps. Where a component is
-// subsampled (§B.2), its samples are repeated.
-func (d *decoder) store(c int, p *tilePlanes, area rect) {
-	comp := d.comps[c]
+// store rounds, shifts the level (§G.1) and clamps.
+func (d *decoder) store(c int, p *tilePlanes) {
+	comp := &d.comps[c]
 	low, high, shift := int32(0), int32(1)<<comp.precision-1, int32(1)<<(comp.precision-1)
 	if comp.signed {
 		low, high, shift = -shift, shift-1, 0
@@ -154,34 +153,52 @@ func (d *decoder) store(c int, p *tilePlanes, area rect) {
 	if floats.data != nil {
 		from = floats.rect
 	}
-	if from.empty() {
-		return
-	}
-	line := make([]uint16, from.w())
-	n := len(d.comps)
-	last := -1
-	for y := area.y0; y < area.y1; y++ {
-		if cy := max(from.y0, min(y/comp.dy, from.y1-1)); cy != last {
-			last = cy
-			if floats.data != nil {
-				for x, v := range floats.row(cy) {
-					line[x] = uint16(max(low, min(int32(math.RoundToEven(float64(v)))+shift, high)))
-				}
-			} else {
-				for x, v := range ints.row(cy) {
-					line[x] = uint16(max(low, min(v+shift, high)))
-				}
-			}
-		}
-		row := d.out[((y-d.y0)*(d.x1-d.x0)+area.x0-d.x0)*n+c:]
-		if comp.dx == 1 {
-			for x, v := range line {
-				row[x*n] = v
+	for y := from.y0; y < from.y1; y++ {
+		row := comp.out[((y-comp.y0)*comp.w()+from.x0-comp.x0)*comp.step:]
+		if floats.data != nil {
+			for x, v := range floats.row(y) {
+				row[x*comp.step] = uint16(max(low, min(int32(math.RoundToEven(float64(v)))+shift, high)))
 			}
 			continue
 		}
-		for x := range area.w() {
-			row[x*n] = line[max(from.x0, min((area.x0+x)/comp.dx, from.x1-1))-from.x0]
+		for x, v := range ints.row(y) {
+			row[x*comp.step] = uint16(max(low, min(v+shift, high)))
 		}
 	}
+}
+
+// targets gives each component the place of its samples: among the others, or
+// where any is subsampled (§B.2) a plane of its own.
+func (d *decoder) targets(out []uint16) (subsampled bool) {
+	for _, c := range d.comps {
+		subsampled = subsampled || c.dx != 1 || c.dy != 1
+	}
+	for i := range d.comps {
+		c := &d.comps[i]
+		c.rect = rect{ceilDiv(d.x0, c.dx), ceilDiv(d.y0, c.dy), ceilDiv(d.x1, c.dx), ceilDiv(d.y1, c.dy)}
+		c.out, c.step = out[i:], len(d.comps)
+		if subsampled {
+			c.out, c.step = make([]uint16, max(0, c.w()*c.h())), 1
+		}
+	}
+	return subsampled
+}
+
+// repeat fills the image from planes of subsampled components.
+func (d *decoder) repeat(out []uint16) error {
+	n := len(d.comps)
+	for i := range d.comps {
+		c := &d.comps[i]
+		if c.empty() {
+			return ErrDamaged
+		}
+		for y := d.y0; y < d.y1; y++ {
+			line := c.out[(max(c.y0, y/c.dy)-c.y0)*c.w():]
+			row := out[(y-d.y0)*(d.x1-d.x0)*n+i:]
+			for x := range d.x1 - d.x0 {
+				row[x*n] = line[max(c.x0, (d.x0+x)/c.dx)-c.x0]
+			}
+		}
+	}
+	return nil
 }
