@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/curbside-p2p/curbside/consult/report"
 	"github.com/curbside-p2p/curbside/node/control"
 )
 
@@ -37,14 +38,23 @@ func (a *app) caseReportCmd() *cobra.Command {
 		Use:   "report CASE --text-file FILE",
 		Short: "save the draft of a report, on this node only",
 		Long: `report saves your draft for a case, one draft a case, on this node only. Nobody sees it until
-case sign signs and posts it.`,
+case sign signs and posts it.
+
+The text may cite marks: {{A1}} becomes what the mark measures and where it lies. Templates to
+start from are listed by curbside template list; their prompts, in [[double brackets]], must be
+replaced before the report can be signed.`,
 		Example: `  curbside case report 9c1e --text-file report.txt && curbside case sign 9c1e
-  curbside case report 9c1e --text-file more.txt --status addendum --of 44d0`,
+  curbside template show chest-nodule > report.txt && $EDITOR report.txt
+  curbside case report 9c1e --text-file more.txt --status addendum --of 44d0
+  curbside case report 9c1e --text "Left, not right." --status addendum --correction`,
 		Args:              places("CASE"),
 		ValidArgsFunction: a.first(a.caseIDs),
 		RunE: a.work(func(cmd *cobra.Command, args []string) error {
 			if err := oneOf("status", req.Status, reportStatuses...); err != nil {
 				return err
+			}
+			if req.Correction && req.Status != "addendum" {
+				return usage("--correction goes with --status addendum")
 			}
 			if req.Of != "" && req.Status != "addendum" {
 				return usage("--of goes with --status addendum")
@@ -64,6 +74,7 @@ case sign signs and posts it.`,
 	t.flags(cmd)
 	cmd.Flags().StringVar(&req.Status, "status", "final", "`STATUS`: "+strings.Join(reportStatuses, ", "))
 	cmd.Flags().StringVar(&req.Of, "of", "", "the `REPORT` that an addendum belongs to (default the newest)")
+	cmd.Flags().BoolVar(&req.Correction, "correction", false, "the addendum corrects the report: it is shown with it, and has to be acknowledged anew")
 	completeWords(cmd, "status", reportStatuses...)
 	return cmd
 }
@@ -115,4 +126,40 @@ func (a *app) caseOpineCmd() *cobra.Command {
 		}
 		return call(ctx, a, control.CaseOpine, control.CaseReportRequest{Case: id, Text: s, Status: "preliminary"})
 	})
+}
+
+func (a *app) templateCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "template",
+		Short: "templates that reports start from",
+		Long: `A template has the sections of a report, with a prompt in [[double brackets]] wherever something
+has to be written. It holds no findings, and a report with a prompt left cannot be signed.`,
+		Example: "  curbside template list\n  curbside template show foot > report.txt",
+	}
+	list := &cobra.Command{
+		Use: "list", Short: "list the templates", Example: "  curbside template list --json", Args: places(),
+		RunE: a.work(func(*cobra.Command, []string) error {
+			all := report.Templates()
+			return a.emit(all, func(pg *page) {
+				for _, t := range all {
+					pg.row(t.Name, t.Title, t.Specialty)
+				}
+			})
+		}),
+	}
+	show := &cobra.Command{
+		Use: "show NAME", Short: "print a template", Example: "  curbside template show spine > report.txt", Args: places("NAME"),
+		RunE: a.work(func(_ *cobra.Command, args []string) error {
+			t, ok := report.FindTemplate(args[0])
+			if !ok {
+				return control.Errorf(control.NotFound, "no template is named so").WithHint("list them with: curbside template list")
+			}
+			return a.emit(t, func(pg *page) { pg.print(t.Text) })
+		}),
+	}
+	for _, t := range report.Templates() {
+		show.ValidArgs = append(show.ValidArgs, t.Name+"\t"+t.Title)
+	}
+	cmd.AddCommand(list, show)
+	return cmd
 }

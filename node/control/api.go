@@ -504,6 +504,8 @@ type CaseReportRequest struct {
 	Text   string `json:"text"`
 	Status string `json:"status,omitempty"` // preliminary, final or addendum
 	Of     string `json:"of,omitempty"`     // the report an addendum belongs to
+	// Correction: an addendum that corrects the report.
+	Correction bool `json:"correction,omitempty"`
 }
 
 // ReportRef names a draft or a report.
@@ -515,9 +517,10 @@ type ReportRef struct {
 
 // Draft is the local, unsigned draft of a report.
 type Draft struct {
-	Text   string `json:"text"`
-	Status string `json:"status"`
-	Of     string `json:"of"`
+	Text       string `json:"text"`
+	Status     string `json:"status"`
+	Of         string `json:"of"`
+	Correction bool   `json:"correction,omitempty"`
 }
 
 // EntryRef names the entry that an action made.

@@ -129,6 +129,7 @@ const (
 // Mark is one mark in its acting form.
 type Mark struct {
 	Entry      string    `json:"entry"`
+	Name       string    `json:"name"` // A1 for the first of the case: what a report cites as {{A1}}
 	Author     string    `json:"author"`
 	AuthorName string    `json:"author_name"`
 	Mine       bool      `json:"mine"`

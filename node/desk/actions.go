@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -21,6 +22,8 @@ type draftRow struct {
 	Text   string         `cbor:"1,keyasint"`
 	Status string         `cbor:"2,keyasint"`
 	Of     ledger.EntryID `cbor:"3,keyasint"` // of an addendum; zero otherwise
+	// Correction: the addendum corrects, it does not only add.
+	Correction bool `cbor:"4,keyasint,omitempty"`
 }
 
 // act posts one content entry in a case.
@@ -275,13 +278,18 @@ func (d *Desk) findMember(p *person, t *thread, said string) (identity.PersonID,
 
 // CaseReport saves the local draft of a report.
 func (d *Desk) CaseReport(ctx context.Context, req control.CaseReportRequest) (control.ReportRef, error) {
+	cited, err := d.cite(ctx, req.Case, req.Text)
+	if err != nil {
+		return control.ReportRef{}, err
+	}
+	req.Text = cited
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	p, t, err := d.actingIn(ctx, req.Case)
 	if err != nil {
 		return control.ReportRef{}, err
 	}
-	row, err := newDraft(t, req)
+	row, err := newDraft(p, t, req)
 	if err != nil {
 		return control.ReportRef{}, err
 	}
@@ -293,10 +301,17 @@ func (d *Desk) CaseReport(ctx context.Context, req control.CaseReportRequest) (c
 	if err != nil {
 		return control.ReportRef{}, internal("keep draft", err)
 	}
-	return control.ReportRef{Report: "draft-" + id.String()[:16], Status: row.Status, Warnings: d.imageWarnings(t)}, nil
+	out := control.ReportRef{Report: "draft-" + id.String()[:16], Status: row.Status, Warnings: d.imageWarnings(t)}
+	if n := len(report.Prompts(row.Text)); n > 0 {
+		out.Warnings = append(out.Warnings, fmt.Sprintf("%d prompts of the template are not filled in: it cannot be signed so", n))
+	}
+	return out, nil
 }
 
-func newDraft(t *thread, req control.CaseReportRequest) (draftRow, error) {
+// promptShown is how much of a prompt an error repeats.
+const promptShown = 60
+
+func newDraft(p *person, t *thread, req control.CaseReportRequest) (draftRow, error) {
 	row := draftRow{Text: req.Text, Status: req.Status}
 	if strings.TrimSpace(req.Text) == "" {
 		return row, control.Errorf(control.Refused, "the report is empty")
@@ -306,15 +321,33 @@ func newDraft(t *thread, req control.CaseReportRequest) (draftRow, error) {
 		row.Status = consult.StatusFinal
 	case consult.StatusFinal, consult.StatusPreliminary:
 	case consult.StatusAddendum:
-		id, err := findEntry(t, req.Of)
+		id, err := addendumOf(p, t, req.Of)
 		if err != nil {
-			return row, control.Errorf(control.Usage, "an addendum names its report with --of REPORT")
+			return row, err
 		}
-		row.Of = id
+		row.Of, row.Correction = id, req.Correction
 	default:
 		return row, control.Errorf(control.Usage, "status is preliminary, final or addendum")
 	}
 	return row, nil
+}
+
+// addendumOf finds the report that an addendum belongs to: the one that is named, else one's own newest.
+func addendumOf(p *person, t *thread, said string) (ledger.EntryID, error) {
+	if said != "" {
+		id, err := findEntry(t, said)
+		if err != nil {
+			return id, control.Errorf(control.Refused, "no such report in this case").WithHint("list them with: curbside case show")
+		}
+		return id, nil
+	}
+	all := t.fold().Reports
+	for i := len(all) - 1; i >= 0; i-- {
+		if r := &all[i]; r.Author == p.id && r.Of == nil && r.Valid && r.SupersededBy == nil {
+			return r.Entry, nil
+		}
+	}
+	return ledger.EntryID{}, control.Errorf(control.Refused, "you have no report in this case to add to").WithHint("name it with --of REPORT")
 }
 
 // CaseDraft reads the draft back.
@@ -331,7 +364,7 @@ func (d *Desk) CaseDraft(ctx context.Context, req control.CaseRequest) (control.
 	}
 	out := control.Draft{Text: text.Clean(row.Text), Status: row.Status}
 	if row.Of != (ledger.EntryID{}) {
-		out.Of = row.Of.String()
+		out.Of, out.Correction = row.Of.String(), row.Correction
 	}
 	return out, nil
 }
@@ -378,13 +411,19 @@ func (d *Desk) CaseSign(ctx context.Context, req control.CaseRequest) (control.R
 // CaseOpine posts a signed preliminary opinion in one step.
 func (d *Desk) CaseOpine(ctx context.Context, req control.CaseReportRequest) (control.EntryRef, error) {
 	req.Status = consult.StatusPreliminary
-	d.mu.Lock()
-	p, t, err := d.actingIn(ctx, req.Case)
-	d.mu.Unlock()
+	cited, err := d.cite(ctx, req.Case, req.Text)
 	if err != nil {
 		return control.EntryRef{}, err
 	}
-	row, err := newDraft(t, req)
+	req.Text = cited
+	d.mu.Lock()
+	p, t, err := d.actingIn(ctx, req.Case)
+	if err != nil {
+		d.mu.Unlock()
+		return control.EntryRef{}, err
+	}
+	row, err := newDraft(p, t, req)
+	d.mu.Unlock()
 	if err != nil {
 		return control.EntryRef{}, err
 	}
@@ -402,8 +441,16 @@ func (d *Desk) sign(t *thread, p *person, row draftRow) (control.ReportRef, erro
 	if err := d.maySend(p, t); err != nil {
 		return control.ReportRef{}, err
 	}
+	if open := report.Prompts(row.Text); len(open) > 0 {
+		return control.ReportRef{}, control.Errorf(control.Refused, "the template is not filled in: %s", text.Name(open[0], promptShown)).
+			WithHint("replace or delete each prompt in double square brackets; %d are left", len(open))
+	}
 	if row.Status == consult.StatusAddendum {
-		ref, err := d.actOn(t, p, ledger.Addendum, consult.AddendumBody{Report: row.Of, Type: consult.AddendumAddition, Text: row.Text})
+		body := consult.AddendumBody{Report: row.Of, Type: consult.AddendumAddition, Text: row.Text}
+		if row.Correction {
+			body.Type = consult.AddendumCorrection
+		}
+		ref, err := d.actOn(t, p, ledger.Addendum, body)
 		return control.ReportRef{Report: ref.Entry, Status: row.Status}, err
 	}
 	body, err := d.reportBody(t, p, row)

@@ -39,7 +39,7 @@ func (d *Desk) markList(ctx context.Context, req control.MarkListRequest) ([]con
 			continue
 		}
 		out = append(out, control.Mark{
-			Entry: m.Entry.String(), Author: m.Author.String(), AuthorName: d.memberName(m.Author), Mine: m.Author == p.id,
+			Entry: m.Entry.String(), Name: markName(i), Author: m.Author.String(), AuthorName: d.memberName(m.Author), Mine: m.Author == p.id,
 			Time: time.UnixMilli(times[m.Entry]).UTC(), Anchor: *a,
 			MarkState: v.state(m, shown), MarkHistory: v.history(m, fs),
 			Replies: threads.count[m.Entry], Unread: threads.unread[m.Entry],
