@@ -1,6 +1,10 @@
 package control
 
-import "time"
+import (
+	"time"
+
+	"github.com/curbside-p2p/curbside/consult/render"
+)
 
 // Pictures, marks and what is exported of a case.
 var (
@@ -194,7 +198,27 @@ type PresentationInfo struct {
 	Creator     string   `json:"creator"`
 	Created     string   `json:"created"` // as written: YYYYMMDDHHMMSS
 	Images      []string `json:"images"`  // SOP Instance UIDs it concerns
-	Reason      string   `json:"reason,omitempty"`
+	// State is what it means to drawing the image that was asked for, Paths and Texts what it draws
+	// on it, in pixels of the image as stored. Of key objects there is none.
+	State *render.Presentation `json:"state,omitempty"`
+	Paths []StatePath          `json:"paths,omitempty"`
+	Texts []StateText          `json:"texts,omitempty"`
+	// Findings are what it has and this version does not apply; Reason why it cannot be had at all.
+	Findings []string `json:"findings,omitempty"`
+	Reason   string   `json:"reason,omitempty"`
+}
+
+// StatePath is a line or an outline of a presentation state.
+type StatePath struct {
+	Points [][2]float64 `json:"points"`
+	Closed bool         `json:"closed,omitempty"`
+}
+
+// StateText is a text of a presentation state, and where a line leads from it.
+type StateText struct {
+	Text   string      `json:"text"`
+	At     [2]float64  `json:"at"`
+	Anchor *[2]float64 `json:"anchor,omitempty"`
 }
 
 // CaseExportRequest names the folder to write to, an absolute path.
