@@ -36,67 +36,42 @@ func Authorize(s *State, author identity.PersonID, kind ledger.Kind, body any) e
 	if me.Rank < ledger.RankNeeded(kind) {
 		return refuse(fmt.Sprintf("as %s you may not post %s", me.Role, kind), "ask the requester for another role")
 	}
+	if err := a.role(b); err != nil {
+		return err
+	}
 	if err := b.check(); err != nil {
 		return a.malformed(b, err)
 	}
 	return a.ask(b)
 }
 
-// pointer makes a body of a value or pointer.
+// pointer makes a body of a body type or of a pointer to one, nil of all else.
 func pointer(v any) body {
-	switch b := v.(type) {
-	case body:
+	r := reflect.ValueOf(v)
+	if b, ok := v.(body); ok && !(r.Kind() == reflect.Pointer && r.IsNil()) {
 		return b
-	case RequestBody:
-		return &b
-	case MessageBody:
-		return &b
-	case EditBody:
-		return &b
-	case RetractBody:
-		return &b
-	case GrantBody:
-		return &b
-	case MarkBody:
-		return &b
-	case MarkEditBody:
-		return &b
-	case MarkRemoveBody:
-		return &b
-	case StatusBody:
-		return &b
-	case AssignBody:
-		return &b
-	case ReportBody:
-		return &b
-	case AddendumBody:
-		return &b
-	case CriticalBody:
-		return &b
-	case AcknowledgeBody:
-		return &b
-	case ReceiptBody:
-		return &b
-	case DeclineBody:
-		return &b
-	case AskBody:
-		return &b
-	case HeldBody:
-		return &b
-	case TakenBody:
-		return &b
-	case TriageBody:
-		return &b
-	case AttemptBody:
-		return &b
-	case WrongPatientBody:
-		return &b
-	case OutcomeBody:
-		return &b
-	case ArchivedBody:
-		return &b
-	default:
+	}
+	if !r.IsValid() || r.Kind() != reflect.Struct {
 		return nil
+	}
+	p := reflect.New(r.Type())
+	p.Elem().Set(r)
+	b, _ := p.Interface().(body)
+	return b
+}
+
+// role holds people to what they are attested as (FIELD §4.1).
+func (a asker) role(b body) error {
+	if !a.me.Attested.limits(a.kind, b) {
+		return nil
+	}
+	switch r, ok := b.(*ReportBody); {
+	case ok && a.me.Attested == AttestedTrainee && r.Type == ReportFinal:
+		return refuse("as trainee you may not sign a final report", "give a preliminary opinion; your attending signs the final one")
+	case a.me.Attested == AttestedTrainee && a.kind == ledger.Critical:
+		return refuse("as trainee you may not post critical", "tell your attending at once, who reports it")
+	default:
+		return refuse(fmt.Sprintf("as %s you may not post %s", a.me.Attested, a.kind), "ask a clinician of this case")
 	}
 }
 
@@ -111,6 +86,14 @@ func (a asker) malformed(b body, err error) error {
 			return refuse("on what basis the case is shared is not said", "one of treatment, patient, emergency, law, other")
 		case !priorities.has(uint64(x.Priority)):
 			return refuse("no such priority", "one of stat, urgent, routine")
+		}
+	case *VoteBody:
+		if x.Choice == VoteReservation || x.Choice == VoteDissent {
+			return refuse("a reservation or dissent says why, in at most 2 KiB", "use --text")
+		}
+	case *ConsensusBody:
+		if len(x.Panel) > 0 && (x.Quorum == 0 || x.Quorum > uint64(len(x.Panel))) {
+			return refuse("the quorum is more than nobody and at most the panel", "")
 		}
 	case *DeclineBody:
 		if !declines.has(uint64(x.Reason)) {
@@ -164,12 +147,20 @@ func (a asker) ask(b body) error {
 	case *AttemptBody:
 		return a.known(x.Critical, "critical finding", ledger.Critical)
 	case *WrongPatientBody:
-		return a.granted(x.Lineage)
+		return a.wrongPatient(x)
 	case *OutcomeBody:
-		return a.atLeast(ledger.RankAdmin, "give the outcome")
+		return first(a.atLeast(ledger.RankAdmin, "give the outcome"), a.begun())
+	case *TriageBody:
+		return a.open()
+	case *SealedReadBody:
+		return a.seal(x)
+	case *VoteBody:
+		return a.vote(x)
+	case *ConsensusBody:
+		return a.draft(x)
 	case *MessageBody:
 		return a.message(x)
-	default: // receipts, held, triage, archived: the rank is all they need
+	default: // receipts, held, archived: the rank is all they need
 		return nil
 	}
 }
@@ -185,13 +176,24 @@ func (a asker) atLeast(r ledger.Rank, what string) error {
 	return refuse(fmt.Sprintf("only %s %s", who, what), "")
 }
 
+// begun wants something to be asked.
+func (a asker) begun() error {
+	if a.s.State == StateDraft {
+		return refuse("nothing is asked in this case yet", "")
+	}
+	return nil
+}
+
 // open wants a round that goes on.
 func (a asker) open() error {
 	if _, ok := a.s.OpenRound(); ok {
 		return nil
 	}
-	if a.s.State == StateDraft {
-		return refuse("nothing is asked in this case yet", "")
+	if err := a.begun(); err != nil {
+		return err
+	}
+	if a.s.State == StateQuarantined {
+		return refuse("the case is quarantined: wrong patient", "the requester shares the right study and reopens it")
 	}
 	return refuse(fmt.Sprintf("the case is %s", a.s.State), "the requester can reopen it")
 }
@@ -273,7 +275,12 @@ func (a asker) retract(b *RetractBody) error {
 	return nil
 }
 
+// grant is for the requester's side (FIELD §4.3, row 20): a founder, or a sender
+// who is a writer and is not asked.
 func (a asker) grant(b *GrantBody) error {
+	if a.me.Rank < ledger.RankFounder && (a.me.Rank > ledger.RankWriter || a.me.Assigned) {
+		return refuse("attaching studies is for the requester's side", "describe it in a message, or ask the requester")
+	}
 	switch a.s.State {
 	case StateClosed, StateWithdrawn:
 		return refuse(fmt.Sprintf("the case is %s", a.s.State), "reopen it first")
@@ -296,6 +303,16 @@ func (a asker) grant(b *GrantBody) error {
 	return nil
 }
 
+func (a asker) wrongPatient(b *WrongPatientBody) error {
+	if err := first(a.begun(), a.granted(b.Lineage)); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(a.s.Grants, func(g Grant) bool { return g.Lineage == b.Lineage && g.Quarantined }) {
+		return refuse("this study was reported as the wrong patient's", "")
+	}
+	return nil
+}
+
 func (a asker) granted(lineage [16]byte) error {
 	if slices.ContainsFunc(a.s.Grants, func(g Grant) bool { return g.Lineage == lineage }) {
 		return nil
@@ -309,6 +326,9 @@ func (a asker) mark(b *MarkBody) error {
 	}
 	if _, err := DecodeValues(b.Values); err != nil {
 		return refuse("the values of this mark are not well formed", "")
+	}
+	if a.me.Assigned && a.s.Blinded() {
+		return refuse("the case is read blind, so marks stay with you until the reads are opened", "seal your read first")
 	}
 	return a.granted(b.Place.Lineage)
 }

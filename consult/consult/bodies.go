@@ -96,6 +96,7 @@ type MarkRemoveBody struct {
 type StatusBody struct {
 	Round uint64 `cbor:"1,keyasint"`
 	Stage Stage  `cbor:"2,keyasint"`
+	Why   string `cbor:"3,keyasint,omitempty"` // of a new round or a withdrawal; what closing leaves open
 }
 
 // AssignBody is kind 41: who is to answer, the primary first.
@@ -120,13 +121,24 @@ type ReportBody struct {
 	Images     []ImageCount     `cbor:"5,keyasint"`
 	Supersedes []ledger.EntryID `cbor:"6,keyasint,omitempty"`
 	Attests    [][32]byte       `cbor:"7,keyasint,omitempty"`
+	Opens      *Opening         `cbor:"8,keyasint,omitempty"`
+	Consensus  *ledger.EntryID  `cbor:"9,keyasint,omitempty"` // the draft that a final report signs
 }
 
-// AddendumBody is kind 43: an addition (type 1) or a correction (2).
+// Opening is how a report opens a sealed read.
+type Opening struct {
+	_      struct{} `cbor:",toarray"`
+	Sealed ledger.EntryID
+	Salt   [32]byte
+}
+
+// AddendumBody is kind 43: an addition (type 1) or a correction (2) of a
+// report, or the word of a raiser that a critical finding was an error.
 type AddendumBody struct {
-	Report ledger.EntryID `cbor:"1,keyasint"`
-	Type   uint64         `cbor:"2,keyasint"`
-	Text   string         `cbor:"3,keyasint"`
+	Report      ledger.EntryID `cbor:"1,keyasint"`
+	Type        uint64         `cbor:"2,keyasint"`
+	Text        string         `cbor:"3,keyasint"`
+	Significant uint64         `cbor:"4,keyasint,omitempty"` // 1 if it changes what should be done
 }
 
 // CriticalBody is kind 44: a finding that somebody must acknowledge. Category
@@ -137,6 +149,8 @@ type CriticalBody struct {
 	Text     string              `cbor:"3,keyasint"`
 	Who      []identity.PersonID `cbor:"4,keyasint,omitempty"`
 	DueMS    int64               `cbor:"5,keyasint,omitempty"`
+	List     string              `cbor:"6,keyasint,omitempty"` // the list of findings and its version
+	FoundMS  int64               `cbor:"7,keyasint,omitempty"` // when it was identified
 }
 
 // AcknowledgeBody is kind 45: a critical finding was understood.
@@ -206,6 +220,29 @@ type AttemptBody struct {
 type WrongPatientBody struct {
 	Lineage [16]byte `cbor:"1,keyasint"`
 	Text    string   `cbor:"2,keyasint"`
+}
+
+// SealedReadBody is kind 54: a read whose document nobody can see or change
+// until it is opened. Without a commitment it is the reveal.
+type SealedReadBody struct {
+	Round      uint64    `cbor:"1,keyasint"`
+	Commitment *[32]byte `cbor:"2,keyasint,omitempty"` // see [Commit]
+}
+
+// VoteBody is kind 55.
+type VoteBody struct {
+	Consensus ledger.EntryID `cbor:"1,keyasint"`
+	Choice    Choice         `cbor:"2,keyasint"`
+	Text      string         `cbor:"3,keyasint,omitempty"`
+	Name      string         `cbor:"4,keyasint"` // of the voter, as the consensus prints it
+}
+
+// ConsensusBody is kind 56: a draft that the panel votes on.
+type ConsensusBody struct {
+	Round  uint64              `cbor:"1,keyasint"`
+	Text   string              `cbor:"2,keyasint"`
+	Panel  []identity.PersonID `cbor:"3,keyasint"`
+	Quorum uint64              `cbor:"4,keyasint"` // how many must sign on, the chair among them
 }
 
 // OutcomeBody is kind 57: what became of it.

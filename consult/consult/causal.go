@@ -3,6 +3,7 @@ package consult
 import (
 	"slices"
 
+	"github.com/curbside-p2p/curbside/protocol/identity"
 	"github.com/curbside-p2p/curbside/protocol/ledger"
 )
 
@@ -11,7 +12,7 @@ import (
 func weighs(k ledger.Kind) bool {
 	switch k {
 	case ledger.Request, ledger.Grant, ledger.MarkEdit, ledger.Status, ledger.Assign, ledger.Report, ledger.Addendum,
-		ledger.Ask, ledger.Taken, ledger.Triage, ledger.WrongPatient:
+		ledger.Ask, ledger.Taken, ledger.Triage, ledger.WrongPatient, ledger.Decline, ledger.SealedRead, ledger.Vote, ledger.Consensus:
 		return true
 	default:
 		return false
@@ -75,10 +76,17 @@ type Memory struct {
 	of     map[ledger.EntryID]*known
 	places int
 	broken broken
+
+	// Roles says what the attestations known here limit a person to. If it is
+	// set, entries beyond a role have no effect on the state, but for its hash.
+	Roles func(identity.PersonID) Attested
 }
 
 // broken leaves rules out, for tests to prove that they would notice.
-type broken struct{ anyoneCloses, anyoneEdits, anyoneAnswers bool }
+type broken struct {
+	anyoneCloses, anyoneEdits, anyoneAnswers, anyoneTakes, anyoneDrafts bool
+	anyHash, handsOver, votesStay, ranksIgnored                         bool
+}
 
 // learn returns what is known of an entry. Entries come in display order, in
 // which what an entry rests on comes before it.

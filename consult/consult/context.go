@@ -7,12 +7,13 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/curbside-p2p/curbside/protocol/identity"
 	"github.com/curbside-p2p/curbside/protocol/wire"
 )
 
 // Context is what a request says beside the question, field 4 of kind 32:
 //
-//	Context = { 1: 1, ?2: [lineage 16] sorted, ?3: reply-to, ?4: [[field, value]] sorted, ?5: consent in words }
+//	Context = { 1: 1, ?2: [lineage 16] sorted, ?3: reply-to, ?4: [[field, value]] sorted, ?5: consent in words, ?6: [PersonID] sorted }
 //
 // Priors are the lineages sent for comparison only. Form is the request form by
 // field name.
@@ -21,6 +22,7 @@ type Context struct {
 	ReplyTo     string // call-back contact with its hours and zone
 	Form        map[string]string
 	ConsentNote string
+	Delegates   []identity.PersonID // who may take reports for the requester
 }
 
 type contextBody struct {
@@ -29,6 +31,8 @@ type contextBody struct {
 	ReplyTo     string      `cbor:"3,keyasint,omitempty"`
 	Form        []formField `cbor:"4,keyasint,omitempty"`
 	ConsentNote string      `cbor:"5,keyasint,omitempty"`
+
+	Delegates []identity.PersonID `cbor:"6,keyasint,omitempty"`
 }
 
 type formField struct {
@@ -39,7 +43,7 @@ type formField struct {
 
 // Empty reports whether there is nothing to say.
 func (c Context) Empty() bool {
-	return len(c.Priors) == 0 && c.ReplyTo == "" && len(c.Form) == 0 && c.ConsentNote == ""
+	return len(c.Priors) == 0 && c.ReplyTo == "" && len(c.Form) == 0 && c.ConsentNote == "" && len(c.Delegates) == 0
 }
 
 // Encode returns the context for a RequestBody: nil if it is empty, which
@@ -51,6 +55,9 @@ func (c Context) Encode() (wire.Raw, error) {
 	b := contextBody{Format: 1, Priors: slices.Clone(c.Priors), ReplyTo: c.ReplyTo, ConsentNote: c.ConsentNote}
 	slices.SortFunc(b.Priors, func(x, y [16]byte) int { return bytes.Compare(x[:], y[:]) })
 	b.Priors = slices.Compact(b.Priors)
+	b.Delegates = slices.Clone(c.Delegates)
+	slices.SortFunc(b.Delegates, func(x, y identity.PersonID) int { return bytes.Compare(x[:], y[:]) })
+	b.Delegates = slices.Compact(b.Delegates)
 	for _, name := range slices.Sorted(maps.Keys(c.Form)) {
 		b.Form = append(b.Form, formField{Name: name, Value: c.Form[name]})
 	}
@@ -72,7 +79,7 @@ func DecodeContext(raw wire.Raw) (Context, error) {
 	if err := b.check(); err != nil {
 		return Context{}, fmt.Errorf("context: %w", err)
 	}
-	c := Context{Priors: b.Priors, ReplyTo: b.ReplyTo, ConsentNote: b.ConsentNote}
+	c := Context{Priors: b.Priors, ReplyTo: b.ReplyTo, ConsentNote: b.ConsentNote, Delegates: b.Delegates}
 	if len(b.Form) > 0 {
 		c.Form = map[string]string{}
 	}
@@ -86,9 +93,10 @@ func (b *contextBody) check() error {
 	switch {
 	case b.Format != 1:
 		return ErrField
-	case len(b.Priors) > PriorsMax, len(b.Form) > FormMax:
+	case len(b.Priors) > PriorsMax, len(b.Form) > FormMax, len(b.Delegates) > DelegatesMax:
 		return ErrMany
-	case !wire.Ascending(b.Priors, func(x *[16]byte) []byte { return x[:] }):
+	case !wire.Ascending(b.Priors, func(x *[16]byte) []byte { return x[:] }),
+		!wire.Ascending(b.Delegates, func(x *identity.PersonID) []byte { return x[:] }):
 		return ErrMany
 	case len(b.ReplyTo) > TextMax, len(b.ConsentNote) > TextMax:
 		return ErrText

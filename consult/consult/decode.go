@@ -2,6 +2,7 @@ package consult
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/curbside-p2p/curbside/protocol/identity"
 	"github.com/curbside-p2p/curbside/protocol/ledger"
@@ -12,7 +13,7 @@ import (
 type body interface{ check() error }
 
 // newBody returns an empty body of a kind, nil for kinds that this version does
-// not read: the reserved ones of group reads, and those of later versions.
+// not read.
 func newBody(k ledger.Kind) body {
 	switch k {
 	case ledger.Request:
@@ -59,6 +60,12 @@ func newBody(k ledger.Kind) body {
 		return &AttemptBody{}
 	case ledger.WrongPatient:
 		return &WrongPatientBody{}
+	case ledger.SealedRead:
+		return &SealedReadBody{}
+	case ledger.Vote:
+		return &VoteBody{}
+	case ledger.Consensus:
+		return &ConsensusBody{}
 	case ledger.Outcome:
 		return &OutcomeBody{}
 	case ledger.Archived:
@@ -175,7 +182,7 @@ func shapeOK(geometry, values wire.Raw) error {
 func (b *StatusBody) check() error {
 	switch b.Stage {
 	case StageAsked, StageAccepted, StageReading, StageClosed, StageWithdrawn:
-		return roundOK(b.Round)
+		return first(roundOK(b.Round), mayText(b.Why, TextMax))
 	default:
 		return ErrField
 	}
@@ -202,15 +209,16 @@ func (b *ReportBody) check() error {
 			return err
 		}
 	}
-	return first(roundOK(b.Round), when(len(b.Document) == 0, ErrLen))
+	return first(roundOK(b.Round), when(len(b.Document) == 0, ErrLen), when(b.Consensus != nil && b.Type != ReportFinal, ErrField))
 }
 
 func (b *AddendumBody) check() error {
-	return first(when(b.Type != AddendumAddition && b.Type != AddendumCorrection, ErrField), needText(b.Text, TextMax))
+	return first(when(b.Type != AddendumAddition && b.Type != AddendumCorrection, ErrField), needText(b.Text, TextMax), when(b.Significant > 1, ErrField))
 }
 
 func (b *CriticalBody) check() error {
-	return first(when(b.Category == 0 || b.Category > 3, ErrField), needText(b.Text, TextMax), personsOK(b.Who), when(b.DueMS < 0, ErrField))
+	return first(when(b.Category == 0 || b.Category > 3, ErrField), needText(b.Text, TextMax), personsOK(b.Who),
+		when(b.DueMS < 0 || b.FoundMS < 0, ErrField), mayText(b.List, NameMax))
 }
 
 func (b *AcknowledgeBody) check() error {
@@ -253,6 +261,20 @@ func (b *AttemptBody) check() error {
 }
 
 func (b *WrongPatientBody) check() error { return needText(b.Text, TextMax) }
+
+func (b *SealedReadBody) check() error { return roundOK(b.Round) }
+
+func (b *VoteBody) check() error {
+	if (b.Choice == VoteReservation || b.Choice == VoteDissent) && strings.TrimSpace(b.Text) == "" {
+		return ErrText
+	}
+	return first(when(!choices.has(uint64(b.Choice)), ErrField), mayText(b.Text, VoteMax), needText(b.Name, NameMax))
+}
+
+func (b *ConsensusBody) check() error {
+	return first(roundOK(b.Round), needText(b.Text, DraftMax), when(len(b.Panel) == 0, ErrMany), personsOK(b.Panel),
+		when(b.Quorum == 0 || b.Quorum > uint64(len(b.Panel)), ErrField))
+}
 
 func (b *OutcomeBody) check() error {
 	return first(needText(b.Result, TextMax), when(b.Source == 0 || b.Source > 4, ErrField), dateOK(b.Date))

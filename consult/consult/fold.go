@@ -16,7 +16,12 @@ type item struct {
 	unknown   bool
 	edited    *item // the acting edit of a message
 	retracted bool
+	limited   bool                 // beyond its author's role, as attested
+	assignees *[]identity.PersonID // as its author knew, once that is asked
 }
+
+// acts reports whether an entry may have an effect.
+func (it *item) acts() bool { return it.force && it.body != nil && !it.limited }
 
 // fold is one run of Fold. Its lists hold entries in force whose body can be
 // read, in display order.
@@ -32,37 +37,52 @@ type fold struct {
 	assigns   []*item            // those that count
 	acting    []*item            // the causally maximal of them
 	openers   map[uint64][]*item // of rounds from 2
+	voices    []*item            // accepts, declines and reports
 	stances   map[identity.PersonID]stance
 	opinions  []*opinion
 	opinionOf map[ledger.EntryID]*opinion
 	priority  Priority
 	locked    bool // by a wrong patient that no new round has settled
+	roles     func(identity.PersonID) Attested
 }
 
 // Fold returns the case as the entries of a thread say it stands. It never
 // fails: an entry that cannot be read or must not count is shown without effect.
 func Fold(t *ledger.Thread) *State { return new(Memory).Fold(t) }
 
-// Fold is [Fold] with what is remembered of earlier runs over the same thread.
+// Fold is [Fold] with what is remembered of earlier runs over the same thread,
+// and with roles if there are any.
 func (m *Memory) Fold(t *ledger.Thread) *State {
+	s := m.fold(t, nil)
+	if m.Roles == nil {
+		return s
+	}
+	view := m.fold(t, m.Roles)
+	view.whole = s // which all members share
+	return view
+}
+
+func (m *Memory) fold(t *ledger.Thread, roles func(identity.PersonID) Attested) *State {
 	entries := t.Entries()
 	if m.of == nil {
 		m.of = make(map[ledger.EntryID]*known, len(entries))
 	}
 	f := &fold{
 		t: t, s: &State{Case: t.ID()}, m: m, ranks: t.Members().Ranks, items: make([]*item, 0, len(entries)),
-		of: map[ledger.Kind][]*item{}, openers: map[uint64][]*item{}, opinionOf: map[ledger.EntryID]*opinion{},
+		of: map[ledger.Kind][]*item{}, openers: map[uint64][]*item{}, opinionOf: map[ledger.EntryID]*opinion{}, roles: roles,
 	}
 	for _, e := range entries {
 		f.add(e)
 	}
 	f.foldMessages()
 	f.foldRequest()
-	f.foldAssigns()
 	f.foldRounds()
+	f.foldAssigns()
 	f.foldGrants()
 	f.foldReports()
 	f.foldStances()
+	f.foldReads()
+	f.foldDrafts()
 	f.foldMarks()
 	f.foldCriticals()
 	f.foldAsks()
@@ -83,7 +103,8 @@ func (f *fold) add(e *ledger.Entry) {
 		it.body, it.unknown = k.body, k.unknown
 	}
 	f.items = append(f.items, it)
-	if it.force && it.body != nil {
+	it.limited = f.roles != nil && it.body != nil && f.roles(e.Person).limits(e.Kind, it.body)
+	if it.acts() {
 		f.of[e.Kind] = append(f.of[e.Kind], it)
 	}
 }

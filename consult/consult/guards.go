@@ -7,6 +7,7 @@ import (
 
 	"github.com/curbside-p2p/curbside/consult/report"
 	"github.com/curbside-p2p/curbside/protocol/blob"
+	"github.com/curbside-p2p/curbside/protocol/identity"
 	"github.com/curbside-p2p/curbside/protocol/ledger"
 )
 
@@ -19,10 +20,15 @@ func (a asker) status(b *StatusBody) error {
 		if err := first(a.acting(b.Round), a.assigned("read it")); err != nil {
 			return err
 		}
-		if !a.me.Accepted {
+		switch {
+		case !a.me.Accepted:
 			return refuse("you have not accepted this case", "accept it first")
+		case !a.me.Primary:
+			return refuse("only the primary consultant says that the case is being read", "")
+		case a.me.Reading:
+			return refuse("you are reading this case", "")
 		}
-		return nil
+		return a.unanswered()
 	case StageClosed:
 		return a.closing(b)
 	case StageWithdrawn:
@@ -39,6 +45,11 @@ func (a asker) accept(b *StatusBody) error {
 	if a.me.Accepted {
 		return refuse("you have accepted this case", "")
 	}
+	return a.unanswered()
+}
+
+// unanswered wants a round without a final report.
+func (a asker) unanswered() error {
 	if a.s.State == StateAnswered || a.s.State == StateAcknowledged {
 		return refuse("the case is answered", "")
 	}
@@ -56,6 +67,9 @@ func (a asker) closing(b *StatusBody) error {
 	}
 	if a.s.State != StateAnswered && a.s.State != StateAcknowledged {
 		return refuse("the case has no final report yet", "withdraw the request instead, or wait for the report")
+	}
+	if a.s.State == StateAnswered && !a.mayTake() {
+		return refuse("the requester has not acknowledged the report", "they acknowledge it, or close the case themselves")
 	}
 	return nil
 }
@@ -77,7 +91,13 @@ func (a asker) reopen(b *StatusBody) error {
 		return err
 	}
 	switch a.s.State {
-	case StateClosed, StateWithdrawn, StateDeclined, StateQuarantined:
+	case StateClosed, StateWithdrawn, StateDeclined:
+	case StateQuarantined:
+		if a.me.Rank < ledger.RankFounder {
+			return refuse("only the requester may reopen the case after a wrong patient", "")
+		}
+	case StateDraft:
+		return a.begun()
 	default:
 		return refuse("the case is open", "")
 	}
@@ -93,8 +113,11 @@ func (a asker) assign(b *AssignBody) error {
 			return err
 		}
 	}
-	if a.s.State == StateClosed || a.s.State == StateWithdrawn {
+	switch a.s.State {
+	case StateClosed, StateWithdrawn:
 		return refuse(fmt.Sprintf("the case is %s", a.s.State), "reopen it first")
+	case StateQuarantined:
+		return a.open()
 	}
 	for _, p := range b.Persons {
 		m, ok := a.s.Member(p)
@@ -121,6 +144,9 @@ func (a asker) report(b *ReportBody) error {
 			return err
 		}
 	}
+	if a.me.Declined && b.Opens == nil {
+		return refuse("you have declined this case", "accept it first")
+	}
 	doc, err := report.Decode(b.Document)
 	switch {
 	case err != nil:
@@ -130,7 +156,13 @@ func (a asker) report(b *ReportBody) error {
 	case doc.Case != a.s.Case || doc.Author != a.me.Person || !matches(doc, &ledger.Entry{Thread: a.s.Case, Person: a.me.Person}, b):
 		return refuse("the report is not about this case or not by you", "write it anew")
 	}
-	return first(a.pinned(b), a.superseding(b))
+	if b.Opens != nil { // it says what was sealed, images and all
+		return a.opening(b)
+	}
+	if err := first(a.blinded(b), a.pinned(b), a.superseding(b), a.signing(b, doc)); err != nil || b.Type == ReportFinal {
+		return err
+	}
+	return a.unanswered()
 }
 
 // correcting reports whether a report replaces one of the same kind by its
@@ -183,8 +215,34 @@ func (a asker) superseding(b *ReportBody) error {
 	return nil
 }
 
+// mayTake reports whether somebody acknowledges reports: a requester, or a
+// delegate that the request names, who is no technologist.
+func (a asker) mayTake() bool {
+	named := a.s.Request != nil && slices.Contains(a.s.Request.Context.Delegates, a.me.Person)
+	return (a.me.Rank == ledger.RankFounder || named) && !a.me.Attested.limits(ledger.Taken, nil)
+}
+
+// gave reports whether a person gave an opinion in the acting round.
+func (s *State) gave(p identity.PersonID) bool {
+	return slices.ContainsFunc(s.Reports, func(r Report) bool { return r.Author == p && r.Of == nil && r.Counts && r.Round == s.Round })
+}
+
+// writing leaves those who may still write in the case.
+func (s *State) writing(who []identity.PersonID) []identity.PersonID {
+	return slices.DeleteFunc(slices.Clone(who), func(p identity.PersonID) bool {
+		m, ok := s.Member(p)
+		return !ok || m.Rank < ledger.RankWriter
+	})
+}
+
 // addendum is G4. It is never too late for one.
 func (a asker) addendum(b *AddendumBody) error {
+	if i := slices.IndexFunc(a.s.Criticals, func(c Critical) bool { return c.Entry == b.Report }); i >= 0 {
+		if a.s.Criticals[i].Author != a.me.Person {
+			return refuse("only its raiser may say that a critical finding was an error", "post a message instead")
+		}
+		return nil
+	}
 	r, ok := a.s.Report(b.Report)
 	switch {
 	case !ok || r.Of != nil:
@@ -217,7 +275,7 @@ func (a asker) acknowledge(b *AcknowledgeBody) error {
 		case c.Entry != b.Critical:
 		case c.AcknowledgedBy != nil:
 			return refuse("the critical finding is acknowledged", "")
-		case !mayAnswer(c.Who, a.me.Person, a.me.Rank):
+		case !mayAnswer(a.s.writing(c.Who), a.me.Person, a.me.Rank):
 			return refuse("this critical finding is for somebody else to acknowledge", "")
 		case strings.TrimSpace(b.ReadBack) == "" || strings.TrimSpace(b.Action) == "":
 			return refuse("read the finding back in your own words and say what you do", "")
@@ -232,12 +290,17 @@ func (a asker) decline(b *DeclineBody) error {
 	if err := first(a.acting(b.Round), a.assigned("decline it")); err != nil {
 		return err
 	}
-	_, signed := a.s.ownFinal(a.me.Person)
-	switch {
+	switch _, signed := a.s.ownFinal(a.me.Person); {
 	case signed:
 		return refuse("you have signed a final report", "")
 	case a.me.Declined:
 		return refuse("you have declined this case", "")
+	case a.me.Reading:
+		return refuse("you are reading this case, so it is too late to decline", "hand it over: case assign")
+	case a.s.gave(a.me.Person):
+		return refuse("you have given an opinion, so it is too late to decline", "hand it over: case assign")
+	case a.unanswered() != nil:
+		return a.unanswered()
 	case b.Reason == DeclineOther && strings.TrimSpace(b.Text) == "":
 		return refuse("say why: the reason other needs a text", "use --text")
 	}
@@ -245,7 +308,7 @@ func (a asker) decline(b *DeclineBody) error {
 }
 
 func (a asker) question(b *AskBody) error {
-	if err := first(a.open(), a.assigned("ask back")); err != nil {
+	if err := first(a.open(), a.assigned("ask back"), a.unanswered()); err != nil {
 		return err
 	}
 	if !a.me.Accepted {
@@ -261,8 +324,8 @@ func (a asker) question(b *AskBody) error {
 
 // taken is G5.
 func (a asker) taken(b *TakenBody) error {
-	if err := a.atLeast(ledger.RankFounder, "acknowledge a report"); err != nil {
-		return err
+	if !a.mayTake() {
+		return refuse("only the requester, or who they named for it, may acknowledge a report", "")
 	}
 	r, ok := a.s.Report(b.Report)
 	if !ok || !r.Valid {

@@ -50,6 +50,14 @@ func testGuards(t *testing.T, guards []guard) {
 	}
 }
 
+// sender is a writer who is not asked: a technologist.
+func (p play) sender() *actor {
+	p.Helper()
+	emil := p.person("emil")
+	p.anna.invite(emil, ledger.RankWriter)
+	return emil
+}
+
 func status(round uint64, s Stage) StatusBody { return StatusBody{Round: round, Stage: s} }
 
 var goodRequest = RequestBody{Question: "Is it?", Priority: PriorityRoutine, Consent: ConsentPatient}
@@ -82,10 +90,14 @@ func TestGuardSend(t *testing.T) {
 		}, "not a member"},
 		{"wrong body", func(p play) (*actor, ledger.Kind, any) { return p.anna, ledger.Message, goodRequest }, "cannot post"},
 		{"control kind", func(p play) (*actor, ledger.Kind, any) { return p.anna, ledger.Role, goodRequest }, "cannot post"},
-		{"kind to come", func(p play) (*actor, ledger.Kind, any) { return p.anna, ledger.Vote, MessageBody{Text: "x"} }, "cannot post"},
+		{"kind to come", func(p play) (*actor, ledger.Kind, any) { return p.anna, 99, MessageBody{Text: "x"} }, "cannot post"},
+		{"no body", func(p play) (*actor, ledger.Kind, any) { return p.anna, ledger.Message, (*MessageBody)(nil) }, "cannot post"},
 		{"grant", func(p play) (*actor, ledger.Kind, any) { return p.anna, ledger.Grant, grantBody(1, 2) }, ""},
 		{"grant of an old version", func(p play) (*actor, ledger.Kind, any) { return p.anna, ledger.Grant, grantBody(1, 1) }, "as new as this"},
-		{"grant of another's study", func(p play) (*actor, ledger.Kind, any) { return p.dora, ledger.Grant, grantBody(1, 2) }, "only who shared"},
+		{"grant of another's study", func(p play) (*actor, ledger.Kind, any) { return p.sender(), ledger.Grant, grantBody(1, 2) }, "only who shared"},
+		{"grant by a sender", func(p play) (*actor, ledger.Kind, any) { return p.sender(), ledger.Grant, grantBody(2, 1) }, ""},
+		{"grant by an assignee", func(p play) (*actor, ledger.Kind, any) { return p.ben, ledger.Grant, grantBody(2, 1) }, "requester's side"},
+		{"grant by a coordinator", func(p play) (*actor, ledger.Kind, any) { return p.dora, ledger.Grant, grantBody(2, 1) }, "requester's side"},
 		{"grant after the end", func(p play) (*actor, ledger.Kind, any) {
 			p.anna.stage(1, StageWithdrawn)
 			return p.anna, ledger.Grant, grantBody(1, 2)
@@ -96,7 +108,7 @@ func TestGuardSend(t *testing.T) {
 		}, "wrong patient"},
 		{"grant by another after a wrong patient", func(p play) (*actor, ledger.Kind, any) {
 			p.ben.post(ledger.WrongPatient, WrongPatientBody{Lineage: [16]byte{1}, Text: "x"})
-			return p.dora, ledger.Grant, grantBody(2, 1)
+			return p.sender(), ledger.Grant, grantBody(2, 1)
 		}, "the requester shares"},
 		{"assign", func(p play) (*actor, ledger.Kind, any) {
 			return p.dora, ledger.Assign, AssignBody{Persons: []identity.PersonID{p.cleo.id()}}

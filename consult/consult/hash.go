@@ -13,7 +13,7 @@ import (
 // core is what Hash covers:
 //
 //	state = { 1: 1, 2: ThreadID, 3: state, ?4: [flag], 5: round, 6: priority, 7: needed_by_ms, ?8: request, 9: [[PersonID, rank, bits]] sorted,
-//	          ?10: [PersonID] assigned, 11: x32 grants, 12: x32 reports, 13: x32 marks, 14: x32 criticals and asks, 15: x32 entries }
+//	          ?10: [PersonID] assigned, 11: x32 grants, 12: x32 reports, 13: x32 marks, 14: x32 criticals and asks, 15: x32 entries, ?16: x32 sealed reads and drafts }
 //
 // The digests are SHA-256 over the CBOR of the rows of the lists, so that no
 // length of a case breaks a limit. An EntryID commits to all that its author
@@ -34,6 +34,7 @@ type core struct {
 	Marks    [32]byte            `cbor:"13,keyasint"`
 	Open     [32]byte            `cbor:"14,keyasint"`
 	Entries  [32]byte            `cbor:"15,keyasint"`
+	Group    *[32]byte           `cbor:"16,keyasint,omitempty"`
 }
 
 // memberRow has bits 1 primary, 2 assigned, 4 accepted, 8 declined.
@@ -58,6 +59,9 @@ type row struct {
 func (s *State) Hash() [32]byte { return wire.Hash("state", wire.MustMarshal(s.core())) }
 
 func (s *State) core() core {
+	if s.whole != nil {
+		return s.whole.core()
+	}
 	priority, _ := ParsePriority(s.Priority)
 	c := core{
 		Format: 1, Case: s.Case, State: s.clinical, Flags: s.Flags, Round: s.Round, Priority: uint64(priority), NeededBy: s.NeededByMS,
@@ -76,6 +80,10 @@ func (s *State) core() core {
 	})
 	c.Marks = digest(s.Marks, func(m Mark) row { return row{Entry: m.Entry, Bits: bits(m.Removed), Acts: m.Edits} })
 	c.Open = digest(slices.Concat(s.criticalRows(), s.askRows()), func(r row) row { return r })
+	if rows := s.groupRows(); len(rows) > 0 {
+		d := digest(rows, func(r row) row { return r })
+		c.Group = &d
+	}
 	return c
 }
 
@@ -83,6 +91,21 @@ func (s *State) criticalRows() []row {
 	var out []row
 	for _, c := range s.Criticals {
 		out = append(out, row{Entry: c.Entry, Acts: acts(c.AcknowledgedBy)})
+	}
+	return out
+}
+
+func (s *State) groupRows() []row {
+	var out []row
+	for _, r := range s.Reads {
+		out = append(out, row{Entry: r.Entry, Bits: bits(r.Blinded, r.Twice), Acts: acts(r.Report)})
+	}
+	for _, d := range s.Drafts {
+		r := row{Entry: d.Entry, Bits: bits(d.Reached)}
+		for _, v := range d.Votes {
+			r.Acts = append(r.Acts, v.Entry)
+		}
+		out = append(out, r)
 	}
 	return out
 }

@@ -37,6 +37,12 @@ const (
 	RoundMax = 1 << 32
 	// ArchivedMax bounds the objects that one archived entry lists.
 	ArchivedMax = 512
+	// DelegatesMax bounds the delegates that a request names.
+	DelegatesMax = 16
+	// DraftMax and VoteMax bound a consensus and what a vote says, so that the
+	// signed consensus has room for both: eight long dissents in full.
+	DraftMax = 12 << 10
+	VoteMax  = 2 << 10
 	// TitleMax is how many characters of the question make the title.
 	TitleMax = 60
 	// TitleWords is how many words of the question make the title.

@@ -70,6 +70,7 @@ func (f *fold) foldCriticals() {
 		at[it.e.ID] = len(f.s.Criticals)
 		f.s.Criticals = append(f.s.Criticals, Critical{
 			Entry: it.e.ID, Of: b.Of, Author: it.e.Person, Category: b.Category, Text: b.Text, Who: b.Who, DueMS: b.DueMS, TimeMS: it.e.ClaimedMS,
+			List: b.List, FoundMS: b.FoundMS,
 		})
 	})
 	each(f, ledger.Acknowledge, func(it *item, b *AcknowledgeBody) {
@@ -77,8 +78,13 @@ func (f *fold) foldCriticals() {
 		if !ok || f.s.Criticals[i].AcknowledgedBy != nil {
 			return
 		}
-		if c := &f.s.Criticals[i]; mayAnswer(c.Who, it.e.Person, f.rankOf(it)) {
+		if c := &f.s.Criticals[i]; mayAnswer(f.writing(c.Who), it.e.Person, f.rankOf(it)) {
 			c.AcknowledgedBy = &it.e.ID
+		}
+	})
+	each(f, ledger.Addendum, func(it *item, b *AddendumBody) {
+		if i, ok := at[b.Report]; ok && f.s.Criticals[i].Author == it.e.Person {
+			f.s.Criticals[i].Error = &it.e.ID
 		}
 	})
 	each(f, ledger.Attempt, func(it *item, b *AttemptBody) {
@@ -86,6 +92,12 @@ func (f *fold) foldCriticals() {
 			f.s.Criticals[i].Attempts = append(f.s.Criticals[i].Attempts, it.e.ID)
 		}
 	})
+}
+
+// writing leaves those of some persons who may still write: where nobody named
+// can acknowledge any more, the owners must, or the finding stayed open for ever.
+func (f *fold) writing(who []identity.PersonID) []identity.PersonID {
+	return slices.DeleteFunc(slices.Clone(who), func(p identity.PersonID) bool { return f.ranks[p] < ledger.RankWriter })
 }
 
 // mayAnswer reports whether a person is among those named, or an owner where
@@ -111,7 +123,7 @@ func (s *State) OpenCriticals() []Critical {
 // foldAsks lists questions back. A message that replies by one of those asked,
 // or by an owner, answers one; its author takes it back with a retraction.
 func (f *fold) foldAsks() {
-	answered := map[ledger.EntryID]bool{}
+	answered := map[ledger.EntryID]*ledger.EntryID{}
 	each(f, ledger.Message, func(it *item, b *MessageBody) {
 		if b.ReplyTo == nil || it.retracted {
 			return
@@ -120,13 +132,15 @@ func (f *fold) foldAsks() {
 		if ask == nil {
 			return
 		}
-		if a, ok := ask.body.(*AskBody); ok && (f.rankOf(it) == ledger.RankFounder || slices.Contains(a.Who, it.e.Person)) {
-			answered[ask.e.ID] = true
+		if a, ok := ask.body.(*AskBody); ok && answered[ask.e.ID] == nil &&
+			(f.rankOf(it) == ledger.RankFounder || slices.Contains(a.Who, it.e.Person)) {
+			answered[ask.e.ID] = &it.e.ID
 		}
 	})
 	each(f, ledger.Ask, func(it *item, b *AskBody) {
 		f.s.Asks = append(f.s.Asks, Ask{
-			Entry: it.e.ID, Author: it.e.Person, Who: b.Who, Text: b.Text, TimeMS: it.e.ClaimedMS, Open: !answered[it.e.ID] && !it.retracted,
+			Entry: it.e.ID, Author: it.e.Person, Who: b.Who, Text: b.Text, TimeMS: it.e.ClaimedMS, Open: answered[it.e.ID] == nil && !it.retracted,
+			Answer: answered[it.e.ID],
 		})
 	})
 	each(f, ledger.Outcome, func(it *item, _ *OutcomeBody) { f.s.Outcomes = append(f.s.Outcomes, it.e.ID) })

@@ -106,6 +106,28 @@ func (c Consent) String() string { return consents.of(uint64(c)) }
 // ParseConsent reads a name.
 func ParseConsent(s string) (Consent, bool) { n, ok := consents.parse(s); return Consent(n), ok }
 
+// Choice is what a vote says.
+type Choice uint64
+
+// The choices of kind 55.
+const (
+	VoteAgree       Choice = 1
+	VoteReservation Choice = 2 // agrees, with a reservation in the text
+	VoteDissent     Choice = 3 // why is in the text
+	VoteAbstain     Choice = 4 // conflict of interest
+)
+
+var choices = names{1: "agree", 2: "reservation", 3: "dissent", 4: "abstain"}
+
+// String names the choice as scripts do.
+func (c Choice) String() string { return choices.of(uint64(c)) }
+
+// ParseChoice reads a name.
+func ParseChoice(s string) (Choice, bool) { n, ok := choices.parse(s); return Choice(n), ok }
+
+// SignsOn reports whether the choice carries a consensus.
+func (c Choice) SignsOn() bool { return c == VoteAgree || c == VoteReservation }
+
 // Decline is why an assignee declines.
 type Decline uint64
 

@@ -30,7 +30,7 @@ func (f *fold) foldPosts() {
 		e := it.e
 		p := Post{
 			Entry: e.ID, Kind: e.Kind, Author: e.Person, Device: e.Device, Seq: e.Seq, TimeMS: e.ClaimedMS, Lamport: e.Lamport,
-			InForce: it.force, Retracted: it.retracted, Unknown: it.unknown,
+			InForce: it.force, Retracted: it.retracted, Unknown: it.unknown, Beyond: it.limited,
 		}
 		if m := marks[e.ID]; m != nil {
 			p.Anchor, p.Edited, p.Retracted = m.anchor(), len(m.Edits) > 0, m.Removed
@@ -94,6 +94,10 @@ func (f *fold) describe(it *item, p *Post) {
 		p.Text, p.Persons = b.Text, b.Who
 	case *TakenBody:
 		p.Text, p.ReplyTo = lines("Acknowledged the report.", b.Action), &b.Report
+	case *VoteBody:
+		p.Text, p.ReplyTo = lines(fmt.Sprintf("Voted: %s.", choiceWords[b.Choice]), b.Text), &b.Consensus
+	case *ConsensusBody:
+		p.Text, p.Persons = b.Text, b.Panel
 	case *AttemptBody:
 		p.Text, p.ReplyTo = fmt.Sprintf("Tried to reach %s by %s: %s", b.Whom, b.Method, b.Result), &b.Critical
 	case *AssignBody:
@@ -133,6 +137,11 @@ func sentence(body any) string {
 		return fmt.Sprintf("Set the priority to %s: %s", b.Priority, b.Reason)
 	case *WrongPatientBody:
 		return "Wrong patient, do not use: " + b.Text
+	case *SealedReadBody:
+		if b.Commitment == nil {
+			return "Asked for the reads to be opened."
+		}
+		return "Sealed a read."
 	case *OutcomeBody:
 		return lines(b.Result, b.Date)
 	case *ArchivedBody:
@@ -140,6 +149,10 @@ func sentence(body any) string {
 	default:
 		return ""
 	}
+}
+
+var choiceWords = map[Choice]string{
+	VoteAgree: "agrees", VoteReservation: "agrees with a reservation", VoteDissent: "dissents", VoteAbstain: "abstains",
 }
 
 var declineWords = map[Decline]string{
@@ -150,15 +163,15 @@ var declineWords = map[Decline]string{
 func statusText(b *StatusBody) string {
 	switch b.Stage {
 	case StageAsked:
-		return fmt.Sprintf("Reopened the case, round %d.", b.Round)
+		return lines(fmt.Sprintf("Reopened the case, round %d.", b.Round), b.Why)
 	case StageAccepted:
 		return "Accepted the case."
 	case StageReading:
 		return "Is reading."
 	case StageClosed:
-		return "Closed the case."
+		return lines("Closed the case.", b.Why)
 	case StageWithdrawn:
-		return "Withdrew the request."
+		return lines("Withdrew the request.", b.Why)
 	default:
 		return ""
 	}

@@ -31,8 +31,7 @@ func (f *fold) foldReports() {
 	byID := f.opinionOf
 	for _, it := range f.items {
 		if b, ok := it.body.(*ReportBody); ok {
-			o := f.opinion(it, b)
-			f.opinions, byID[it.e.ID] = append(f.opinions, o), o
+			f.opinions = append(f.opinions, f.opinion(it, b))
 		}
 	}
 	f.supersede()
@@ -44,23 +43,40 @@ func (f *fold) foldReports() {
 				o = byID[of.Report]
 			}
 		}
-		if o != nil && f.rankOf(it) == ledger.RankFounder {
+		if o != nil && (f.mayTake(it) || f.m.broken.anyoneTakes) {
 			o.taken = append(o.taken, it)
 		}
 	})
 	f.listReports(addenda)
 }
 
+// mayTake reports whether an entry's author may take reports: an owner, or a
+// delegate that a request names as the author knew.
+func (f *fold) mayTake(it *item) bool {
+	if f.rankOf(it) == ledger.RankFounder {
+		return true
+	}
+	return slices.ContainsFunc(f.of[ledger.Request], func(r *item) bool {
+		ctx, err := DecodeContext(r.body.(*RequestBody).Context)
+		return err == nil && precedes(r, it) && f.rankOf(r) == ledger.RankFounder && slices.Contains(ctx.Delegates, it.e.Person)
+	})
+}
+
+// opinion reads a report, once.
 func (f *fold) opinion(it *item, b *ReportBody) *opinion {
+	if o := f.opinionOf[it.e.ID]; o != nil {
+		return o
+	}
 	o := &opinion{it: it, body: b}
+	f.opinionOf[it.e.ID] = o
 	doc, err := report.Decode(b.Document)
 	if err != nil {
 		return o
 	}
-	o.doc, o.valid = doc, it.force && matches(doc, it.e, b)
+	o.doc, o.valid = doc, it.force && matches(doc, it.e, b) && (f.opensWell(it, b) || f.m.broken.anyHash)
 	rank := f.rankOf(it)
 	switch {
-	case !o.valid || rank == ledger.RankFounder || !f.roundKnown(it, b.Round):
+	case !o.valid || it.limited || rank == ledger.RankFounder || !f.roundKnown(it, b.Round):
 	case o.final():
 		o.counts = f.wasAssigned(it) || f.m.broken.anyoneAnswers
 	default: // a trainee who may write gives preliminary opinions too
@@ -96,7 +112,7 @@ func (f *fold) supersede() {
 			old := f.opinionOf[id]
 			if o.valid && old != nil && old.it.e.Person == o.it.e.Person && old.body.Type <= o.body.Type && precedes(old.it, o.it) {
 				olds = append(olds, old)
-				o.counts = o.counts || old.counts && old.body.Type == o.body.Type && f.roundKnown(o.it, o.body.Round)
+				o.counts = o.counts || old.counts && !o.it.limited && old.body.Type == o.body.Type && f.roundKnown(o.it, o.body.Round)
 			}
 		}
 		for _, old := range olds {
@@ -124,8 +140,11 @@ func (f *fold) addenda() []*item {
 		if !ok {
 			continue
 		}
+		if of := f.find(b.Report); of != nil && of.e.Kind == ledger.Critical {
+			continue
+		}
 		all = append(all, it)
-		if o := f.opinionOf[b.Report]; it.force && o != nil && o.it.e.Person == it.e.Person {
+		if o := f.opinionOf[b.Report]; it.acts() && o != nil && o.it.e.Person == it.e.Person {
 			o.addenda = append(o.addenda, it)
 		}
 	}
@@ -207,7 +226,7 @@ func (f *fold) listReports(addenda []*item) {
 			continue
 		}
 		b := it.body.(*AddendumBody)
-		r := Report{Entry: it.e.ID, Of: &b.Report, Status: StatusAddendum, Author: it.e.Person, TimeMS: it.e.ClaimedMS, Text: b.Text}
+		r := Report{Entry: it.e.ID, Of: &b.Report, Status: StatusAddendum, Author: it.e.Person, TimeMS: it.e.ClaimedMS, Text: b.Text, Significant: b.Significant == 1, Correction: b.Type == AddendumCorrection, Beyond: it.limited}
 		if o := f.opinionOf[b.Report]; o != nil {
 			r.Valid = slices.Contains(o.addenda, it) && o.valid
 			r.Round, r.Note = o.body.Round, f.rankOf(o.it) == ledger.RankFounder
@@ -222,6 +241,10 @@ func (f *fold) reportRow(o *opinion) Report {
 	r := Report{
 		Entry: e.ID, Status: StatusPreliminary, Author: e.Person, TimeMS: e.ClaimedMS, Document: o.doc, Valid: o.valid, Counts: o.counts,
 		Note: f.rankOf(o.it) == ledger.RankFounder, Round: o.body.Round, Images: o.body.Images, Stale: f.stale(o), Acknowledged: f.acknowledged(o),
+	}
+	r.Beyond = o.it.limited
+	if o.body.Opens != nil && o.valid {
+		r.Opens = &o.body.Opens.Sealed
 	}
 	if o.final() {
 		r.Status = StatusFinal

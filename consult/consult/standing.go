@@ -16,6 +16,7 @@ func (f *fold) conclude() {
 		s.State = f.arrived()
 	}
 	s.Crossed = f.crossed()
+	s.WithdrawnAfter = s.State == StateWithdrawn && slices.ContainsFunc(f.opinions, func(o *opinion) bool { return o.counts && o.body.Round == s.Round })
 	s.Conflict = s.Conflict || f.finalsConflict()
 	for _, x := range []struct {
 		flag string
@@ -195,6 +196,7 @@ func (f *fold) foldMembers() {
 		f.s.Members = append(f.s.Members, Member{
 			Person: p, Rank: rank, Role: RoleName(rank), Primary: primary != nil && *primary == p,
 			Assigned: assigned, Accepted: assigned && f.stances[p] >= accepted, Declined: assigned && f.stances[p] == declined,
+			Reading: assigned && f.stances[p] == reading, Attested: f.attested(p),
 		})
 	}
 }

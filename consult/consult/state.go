@@ -29,6 +29,18 @@ type State struct {
 	Outcomes   []ledger.EntryID
 	Times      Times
 
+	// HandingTo are those who were assigned while the one before still has the
+	// case, until one of them accepts.
+	HandingTo []identity.PersonID
+
+	// Reads are the sealed reads of the acting round, Revealed whether they are
+	// to be opened. Drafts are its consensus drafts, the acting one last.
+	Reads    []Read
+	Revealed bool
+	Drafts   []Draft
+
+	WithdrawnAfter bool // withdrawn after an opinion, which stays on record (G7)
+
 	Conflict bool // concurrent assignments, or finals not all acknowledged
 	Crossed  bool // a withdrawal or close crossed a final report
 
@@ -37,10 +49,14 @@ type State struct {
 	// delivered too; it is not copied.
 	Delivered, Seen map[identity.DeviceID]map[identity.DeviceID]uint64
 
-	receivers map[identity.DeviceID]identity.PersonID // who posted receipts
-	content   []counted                               // what receipts are about
-	clinical  string                                  // State without delivered and seen
-	entries   []row                                   // what Hash covers of every entry
+	receivers   map[identity.DeviceID]identity.PersonID // who posted receipts
+	content     []counted                               // what receipts are about
+	clinical    string                                  // State without delivered and seen
+	entries     []row                                   // what Hash covers of every entry
+	commitments map[ledger.EntryID][32]byte             // of the sealed reads
+	whole       *State                                  // without roles, if this is with
+	steps       steps
+	clocks      clocks
 }
 
 // Request is the acting request.
@@ -63,6 +79,8 @@ type Member struct {
 	Assigned bool
 	Accepted bool // in this round
 	Declined bool // in this round
+	Reading  bool // in this round
+	Attested Attested
 }
 
 // Grant is one version of a study's lineage in the case.
@@ -105,6 +123,7 @@ type Post struct {
 	InForce   bool
 	Edited    bool
 	Retracted bool
+	Beyond    bool // by somebody whose attested role may not post it: without effect here
 	Unknown   bool // the body cannot be read by this version
 }
 
@@ -126,6 +145,13 @@ type Report struct {
 	Stale        bool // images were granted that its author had not seen
 	Acknowledged bool
 	Addenda      []ledger.EntryID
+	Significant  bool            // an addendum that changes what should be done
+	Correction   bool            // an addendum that corrects
+	Beyond       bool            // by somebody whose attested role may not give it
+	Opens        *ledger.EntryID // the sealed read that it opens
+	NotBlinded   bool            // of a blind reading, and its author could have known another read
+	Draft        *ledger.EntryID // the consensus draft that it signs, if it says so truly
+	Consensus    bool            // with quorum: else "opinions of"
 }
 
 // Mark is an annotation in its acting form.
@@ -151,6 +177,9 @@ type Critical struct {
 	Who            []identity.PersonID
 	DueMS          int64
 	TimeMS         int64
+	List           string          // of findings, with its version
+	FoundMS        int64           // when it was identified; 0 if not said
+	Error          *ledger.EntryID // its raiser's word that it was one; it stays open
 	AcknowledgedBy *ledger.EntryID // nil while open
 	Attempts       []ledger.EntryID
 }
@@ -163,4 +192,40 @@ type Ask struct {
 	Text   string
 	TimeMS int64
 	Open   bool
+	Answer *ledger.EntryID // the first reply that counts, or its retraction
+}
+
+// Read is one sealed read.
+type Read struct {
+	Entry   ledger.EntryID
+	Author  identity.PersonID
+	TimeMS  int64
+	State   string          // a Read constant
+	Report  *ledger.EntryID // that opens it
+	Blinded bool
+	Twice   bool // its author sealed several, to choose from: not blinded
+}
+
+// Draft is a consensus draft with its votes.
+type Draft struct {
+	Entry    ledger.EntryID
+	Author   identity.PersonID
+	TimeMS   int64
+	Text     string
+	Panel    []identity.PersonID
+	Quorum   uint64
+	Votes    []Vote // those that count, in display order
+	Void     bool   // a newer draft took its place
+	Reached  bool   // enough sign on, the chair among them
+	SignedBy *ledger.EntryID
+}
+
+// Vote is one vote.
+type Vote struct {
+	Entry  ledger.EntryID
+	Author identity.PersonID
+	Choice Choice
+	Text   string
+	Name   string
+	TimeMS int64
 }

@@ -33,7 +33,7 @@ func (a *Attest) check() error {
 		return ErrVersion
 	case a.Serial == 0 || a.IssuedMS < 0 || a.FromMS < 0 || a.UntilMS <= a.FromMS:
 		return ErrField
-	case a.Claims.Name == "" || a.Claims.Role < RoleClinician || a.Claims.Role > RoleClinic:
+	case a.Claims.Name == "" || a.Claims.Role < RoleClinician || a.Claims.Role > RoleTrainee:
 		return ErrField
 	}
 	c := a.Claims

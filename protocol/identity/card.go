@@ -47,6 +47,7 @@ const (
 	RoleTechnologist = 2
 	RoleCoordinator  = 3
 	RoleClinic       = 4
+	RoleTrainee      = 5
 )
 
 // Card is what a device says of itself. From Name on it is self-claimed and

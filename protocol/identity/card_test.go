@@ -93,7 +93,7 @@ func TestAttest(t *testing.T) {
 			return clinic.root.Attest(a.Subject, 1, 1, 2, 2, Claims{Name: "x", Role: 1})
 		},
 		"no name": func() ([]byte, error) { return clinic.root.Attest(a.Subject, 1, 1, 2, 3, Claims{Role: 1}) },
-		"role":    func() ([]byte, error) { return clinic.root.Attest(a.Subject, 1, 1, 2, 3, Claims{Name: "x", Role: 5}) },
+		"role":    func() ([]byte, error) { return clinic.root.Attest(a.Subject, 1, 1, 2, 3, Claims{Name: "x", Role: 6}) },
 		"next":    func() ([]byte, error) { return clinic.root.RevList(1, 5, 4, nil) },
 		"cut":     func() ([]byte, error) { return clinic.root.Cut(clinic.dev.ID(), [32]byte{}, 0, nil, nil, 1) },
 		"cut at 0": func() ([]byte, error) {
