@@ -79,7 +79,8 @@ type Desk struct {
 	lost     *queue               // blobs of which leaves were lost again
 	notes    chan note            // notices for hooks
 	frames   *frames              // decodes images
-	checks   *checks              // what was measured of marks
+	stacks   stackCache
+	checks   *checks // what was measured of marks
 	closing  chan struct{}
 	close    sync.Once
 	loops    sync.WaitGroup

@@ -2,7 +2,6 @@ package desk
 
 import (
 	"crypto/rand"
-	"math"
 	"slices"
 	"strings"
 
@@ -110,6 +109,7 @@ type edit struct {
 	row      *studyRow
 	manifest *study.Manifest
 	byUID    map[string][32]byte // what was added here, by SOP Instance UID
+	touched  map[string]bool     // series that something was added to
 }
 
 func (r *importRun) place(f *sealedFile, edits map[*holding]*edit, res *control.ImportResult, tally map[*holding]*control.ImportedStudy) {
@@ -157,7 +157,7 @@ func (r *importRun) edit(h *holding, edits map[*holding]*edit, in *study.Instanc
 		return e
 	}
 	row := *h.row
-	e := &edit{row: &row, byUID: map[string][32]byte{}}
+	e := &edit{row: &row, byUID: map[string][32]byte{}, touched: map[string]bool{}}
 	if h.manifest != nil {
 		m := *h.manifest
 		m.Series = nil
@@ -222,8 +222,9 @@ func (e *edit) add(f *sealedFile) {
 		}
 	}
 	e.manifest.Series[i].Instances = append(e.manifest.Series[i].Instances, f.row)
-	e.row.Order[i] = append(e.row.Order[i], place(in))
+	e.row.Order[i] = append(e.row.Order[i], sliceRowOf(in))
 	e.byUID[in.SOPUID] = in.SHA256
+	e.touched[in.SeriesUID] = true
 }
 
 // conflict keeps an instance apart, once.
@@ -236,30 +237,14 @@ func (e *edit) conflict(f *sealedFile) {
 	e.row.Conflicts = append(e.row.Conflicts, f.row)
 }
 
-// placeUnknown sorts what has no position after what has one.
-const placeUnknown = math.MaxInt64
-
-// place is where an instance lies along the normal of its plane, in µm: reading order is by
-// geometry, not by number (IMAGING §5.7).
-func place(in *study.Instance) int64 {
-	o, pos := in.Pixel.Orientation, in.Pixel.Position
-	if o == nil || pos == nil {
-		return placeUnknown
-	}
-	n := [3]float64{o[1]*o[5] - o[2]*o[4], o[2]*o[3] - o[0]*o[5], o[0]*o[4] - o[1]*o[3]}
-	x := (n[0]*pos[0] + n[1]*pos[1] + n[2]*pos[2]) * 1000
-	if math.IsNaN(x) || math.Abs(x) > 1e12 {
-		return placeUnknown
-	}
-	return int64(math.Round(x))
-}
-
 // finish sorts and counts, and gives the row to be kept.
 func (e *edit) finish(h *holding) (vault.Row, error) {
 	m := e.manifest
 	total := uint64(0)
 	for i := range m.Series {
-		sortSeries(m.Series[i].Instances, e.row.Order[i])
+		if e.touched[m.Series[i].UID] {
+			sortSeries(m.Series[i].Instances, e.row.Order[i])
+		}
 		n := uint64(len(m.Series[i].Instances))
 		m.Series[i].Complete.Listed = n
 		total += n

@@ -42,7 +42,10 @@ func (d *Desk) Render(ctx context.Context, req control.RenderRequest) (control.R
 		return none, err
 	}
 	present, listed := d.presentIn(at)
-	warnings = append(warnings, f.Marks(o, render.Setting{Preview: img.Preview, Loaded: present, Expected: listed})...)
+	warnings = append(warnings, f.Marks(o, render.Setting{
+		Preview: img.Preview, Loaded: present, Expected: listed,
+		ByNumber: !img.Preview && listed > 1 && (img.Pixel.Orientation == nil || img.Pixel.Position == nil),
+	})...)
 	out := control.Rendered{
 		Study: at.study, SeriesUID: at.series, SOPUID: at.row.UID, Frame: req.Frame, Rows: f.Rows(), Cols: f.Cols(),
 		Preview: img.Preview, Lossy: img.Pixel.Lossy, Warnings: append(warnings, pictureWarnings(&img, f)...),

@@ -25,7 +25,7 @@ type studyRow struct {
 	BS        wire.Secret              `cbor:"3,keyasint"`
 	Manifest  []byte                   `cbor:"4,keyasint"`
 	Patient   string                   `cbor:"5,keyasint,omitempty"` // key that tells patients of one study apart
-	Order     [][]int64                `cbor:"6,keyasint,omitempty"` // place of each instance along its series, in µm
+	Order     [][]sliceRow             `cbor:"6,keyasint,omitempty"` // of each instance of each series
 	Shared    *sharedRow               `cbor:"7,keyasint,omitempty"`
 	Conflicts []study.ManifestInstance `cbor:"8,keyasint,omitempty"`
 	AddedMS   int64                    `cbor:"9,keyasint"`

@@ -20,7 +20,7 @@ import (
 )
 
 // openDesk opens a desk with one person over a home.
-func openDesk(t *testing.T, home string) *Desk {
+func openDesk(t testing.TB, home string) *Desk {
 	t.Helper()
 	dir, err := storage.Open(home)
 	if err != nil {
