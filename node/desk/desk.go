@@ -79,7 +79,7 @@ type Desk struct {
 	lost     *queue               // blobs of which leaves were lost again
 	notes    chan note            // notices for hooks
 	frames   *frames              // decodes images
-	stacks   stackCache
+	placed   placedSeries
 	checks   *checks // what was measured of marks
 	closing  chan struct{}
 	close    sync.Once

@@ -28,7 +28,6 @@ func (d *Desk) Register(mux *http.ServeMux) {
 	control.StudyRemove.Handle(mux, d.StudyRemove)
 	control.SeriesShow.Handle(mux, d.SeriesShow)
 	control.SeriesSlices.Handle(mux, d.SeriesSlices)
-	control.SeriesStacks.Handle(mux, d.SeriesStacks)
 	control.PixelFrame.Handle(mux, d.PixelFrame)
 	control.ImageFrame.Handle(mux, d.ImageFrame)
 	control.Render.Handle(mux, d.Render)

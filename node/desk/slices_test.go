@@ -6,9 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
+	"github.com/curbside-p2p/curbside/consult/study"
 	"github.com/curbside-p2p/curbside/consult/study/phantom"
 	"github.com/curbside-p2p/curbside/node/control"
 )
@@ -60,8 +60,8 @@ func TestSeriesOfTwoPhases(t *testing.T) {
 		d := openDesk(t, home)
 		importAll(t, d, write(t, slices.Concat(files[:3], files[12:16])))
 		st := only(t, d)
-		got, err := d.SeriesStacks(t.Context(), control.SeriesRequest{Study: st.Study, SeriesUID: series})
-		if err != nil || len(got.Stacks) != 2 || got.Stacks[1].Slices[0].Position == nil {
+		got, err := d.SeriesSlices(t.Context(), control.SeriesRequest{Study: st.Study, SeriesUID: series})
+		if stacks := study.Stacks(got); err != nil || len(stacks) != 2 || stacks[1].Slices[0].Position == nil {
 			t.Fatalf("%+v: %v", got, err)
 		}
 	})
@@ -79,41 +79,40 @@ func TestSeriesOfTwoPhases(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("reading order\ngot  %v\nwant %v", got, want)
 	}
-	stacked, err := d.SeriesStacks(t.Context(), req)
-	if err != nil || len(stacked.Stacks) != 2 || stacked.Absent != 0 {
-		t.Fatalf("%+v: %v", stacked, err)
+	placed, err := d.SeriesSlices(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
 	}
-	var inStacks []string
-	for i, s := range stacked.Stacks {
-		if s.Label != fmt.Sprintf("acquisition %d", i+1) || s.NotVolume != "" || len(s.Notes) != 0 || s.Spacing != 2.5 {
-			t.Errorf("stack %q: %v, %q, %g mm", s.Label, s.Notes, s.NotVolume, s.Spacing)
-		}
-		for _, x := range s.Slices {
-			inStacks = append(inStacks, x.SOPUID)
+	for i, s := range placed {
+		if i >= len(want) || s.SOPUID != want[i] {
+			t.Fatalf("slice %d is not in the order of the list", i)
 		}
 	}
-	if !slices.Equal(inStacks, want) {
-		t.Error("the stacks are not in the order of the list")
+	for i, s := range study.Stacks(placed) {
+		if s.Label != fmt.Sprintf("acquisition %d", i+1) || s.NotVolume() != "" || len(s.Notes()) != 0 || s.Spacing != 2.5 {
+			t.Errorf("stack %q: %v, %q, %g mm", s.Label, s.Notes(), s.NotVolume(), s.Spacing)
+		}
 	}
 }
 
 // A slice that is missing is said, and no volume is made over the gap.
-func TestStacksSayGaps(t *testing.T) {
+func TestSlicesSayGaps(t *testing.T) {
 	d := openDesk(t, t.TempDir())
 	ct := smallCT(9)
 	importAll(t, d, write(t, slices.Delete(slices.Clone(ct.Files), 4, 5)))
-	got, err := d.SeriesStacks(t.Context(), control.SeriesRequest{Study: only(t, d).Study, SeriesUID: ct.SeriesUID})
-	if err != nil || len(got.Stacks) != 1 || !slices.Equal(got.Stacks[0].Notes, []string{"slices are missing"}) || got.Stacks[0].NotVolume == "" {
-		t.Errorf("%+v: %v", got, err)
+	got, err := d.SeriesSlices(t.Context(), control.SeriesRequest{Study: only(t, d).Study, SeriesUID: ct.SeriesUID})
+	stacks := study.Stacks(got)
+	if err != nil || len(stacks) != 1 || !slices.Equal(stacks[0].Notes(), []string{"slices are missing"}) || stacks[0].NotVolume() == "" {
+		t.Errorf("%+v: %v", stacks, err)
 	}
-	_, err = d.SeriesStacks(t.Context(), control.SeriesRequest{Study: only(t, d).Study, SeriesUID: "1.2"})
+	_, err = d.SeriesSlices(t.Context(), control.SeriesRequest{Study: only(t, d).Study, SeriesUID: "1.2"})
 	if control.AsError(err).Code != control.NotFound {
 		t.Errorf("unknown series: %v", err)
 	}
 }
 
-// BenchmarkStacks opens a series of 1,000 slices for linked scrolling.
-func BenchmarkStacks(b *testing.B) {
+// BenchmarkSlices places a series of 1,000 slices for linked scrolling.
+func BenchmarkSlices(b *testing.B) {
 	d := openDesk(b, b.TempDir())
 	dir := b.TempDir()
 	ct := phantom.CT(phantom.Options{Seed: 1, Slices: 1000, Side: 16})
@@ -130,9 +129,9 @@ func BenchmarkStacks(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		d.stacks = stackCache{}
-		got, err := d.SeriesStacks(b.Context(), control.SeriesRequest{Study: list[0].Study, SeriesUID: ct.SeriesUID})
-		if err != nil || len(got.Stacks) != 1 || len(got.Stacks[0].Slices) != 1000 || strings.Join(got.Stacks[0].Notes, "") != "" {
+		d.placed = placedSeries{}
+		got, err := d.SeriesSlices(b.Context(), control.SeriesRequest{Study: list[0].Study, SeriesUID: ct.SeriesUID})
+		if err != nil || len(got) != 1000 {
 			b.Fatal(err)
 		}
 	}
