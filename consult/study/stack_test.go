@@ -24,8 +24,8 @@ func axial(n int) []Slice {
 	return out
 }
 
-// with changes each slice.
-func with(list []Slice, change func(i int, s *Slice)) []Slice {
+// changed changes each slice.
+func changed(list []Slice, change func(i int, s *Slice)) []Slice {
 	for i := range list {
 		change(i, &list[i])
 	}
@@ -76,22 +76,22 @@ func TestStacks(t *testing.T) {
 		{"plain", axial(20), "20 by position"},
 		{"one slice", axial(1), "1 by position"},
 		{"a slice is missing", slices.Delete(axial(8), 3, 4), "7 by position; slices are missing"},
-		{"uneven steps", with(axial(9), func(i int, s *Slice) { s.Position[2] += 0.2 * float64(i%2) }), "9 by position; irregular slice spacing"},
-		{"four per cent off", with(axial(9), func(i int, s *Slice) { s.Position[2] += 0.05 * float64(i%2) }), "9 by position"},
+		{"uneven steps", changed(axial(9), func(i int, s *Slice) { s.Position[2] += 0.2 * float64(i%2) }), "9 by position; irregular slice spacing"},
+		{"four per cent off", changed(axial(9), func(i int, s *Slice) { s.Position[2] += 0.05 * float64(i%2) }), "9 by position"},
 		{"one image twice", append(axial(5), again(axial(1), "2.", func(*Slice) {})...), "6 by position; 1 images share a position"},
-		{"gantry", with(axial(11), func(_ int, s *Slice) { tilted(s, 12) }), "11 by position; gantry tilt 12.0°"},
-		{"one slice moved", with(axial(11), func(i int, s *Slice) {
+		{"gantry", changed(axial(11), func(_ int, s *Slice) { tilted(s, 12) }), "11 by position; gantry tilt 12.0°"},
+		{"one slice moved", changed(axial(11), func(i int, s *Slice) {
 			if i == 4 {
 				s.Position[0] += 3
 			}
 		}), "11 by position; slices are shifted by up to 3.0 mm"},
-		{"no position", with(axial(3), func(_ int, s *Slice) { s.Position = nil }), "3 by instance numbers; order from instance numbers"},
-		{"one position lost", with(axial(4), func(i int, s *Slice) {
+		{"no position", changed(axial(3), func(_ int, s *Slice) { s.Position = nil }), "3 by instance numbers; order from instance numbers"},
+		{"one position lost", changed(axial(4), func(i int, s *Slice) {
 			if i == 2 {
 				s.Position = nil
 			}
 		}), "4 by instance numbers; order from instance numbers"},
-		{"one orientation lost", with(axial(4), func(i int, s *Slice) {
+		{"one orientation lost", changed(axial(4), func(i int, s *Slice) {
 			if i == 2 {
 				s.Orientation = nil
 			}
@@ -102,7 +102,7 @@ func TestStacks(t *testing.T) {
 				again(axial(3), "3.", func(s *Slice) { s.Orientation = &[6]float64{0, 1, 0, 0, 0, -1} })),
 			"axial 3 by position | coronal 3 by position; 2 images share a position | sagittal 3 by position; 2 images share a position",
 		},
-		{"orientation within 0.01", with(axial(4), func(i int, s *Slice) {
+		{"orientation within 0.01", changed(axial(4), func(i int, s *Slice) {
 			a := 0.008 * float64(i%2)
 			s.Orientation = &[6]float64{math.Cos(a), math.Sin(a), 0, -math.Sin(a), math.Cos(a), 0}
 		}), "4 by position"},
@@ -115,33 +115,33 @@ func TestStacks(t *testing.T) {
 			"axial, 512×512 3 by position | no position, 888×100 1 by instance numbers",
 		},
 		{
-			"two echoes", append(with(axial(3), func(_ int, s *Slice) { s.Echo = 12 }), again(axial(3), "2.", func(s *Slice) { s.Echo = 80.5 })...),
+			"two echoes", append(changed(axial(3), func(_ int, s *Slice) { s.Echo = 12 }), again(axial(3), "2.", func(s *Slice) { s.Echo = 80.5 })...),
 			"echo 12 ms 3 by position | echo 80.5 ms 3 by position",
 		},
 		{"diffusion", append(axial(3), again(axial(3), "2.", func(s *Slice) { s.BValue = 1000 })...), "b 0 3 by position | b 1000 3 by position"},
 		{
-			"times", append(with(axial(3), func(_ int, s *Slice) { s.Temporal = 1 }), again(axial(3), "2.", func(s *Slice) { s.Temporal = 2 })...),
+			"times", append(changed(axial(3), func(_ int, s *Slice) { s.Temporal = 1 }), again(axial(3), "2.", func(s *Slice) { s.Temporal = 2 })...),
 			"time 1 3 by position | time 2 3 by position",
 		},
 		{
-			"magnitude and phase", append(with(axial(3), func(_ int, s *Slice) { s.Kind = "M" }), again(axial(3), "2.", func(s *Slice) { s.Kind = "P" })...),
+			"magnitude and phase", append(changed(axial(3), func(_ int, s *Slice) { s.Kind = "M" }), again(axial(3), "2.", func(s *Slice) { s.Kind = "P" })...),
 			"M 3 by position | P 3 by position",
 		},
 		{
-			"two acquisitions", append(with(axial(3), func(_ int, s *Slice) { s.Acquisition = 1 }), again(axial(3), "2.", func(s *Slice) { s.Acquisition = 2 })...),
+			"two acquisitions", append(changed(axial(3), func(_ int, s *Slice) { s.Acquisition = 1 }), again(axial(3), "2.", func(s *Slice) { s.Acquisition = 2 })...),
 			"acquisition 1 3 by position | acquisition 2 3 by position",
 		},
-		{"arterial and venous, moved", append(with(axial(5), func(_ int, s *Slice) { s.Acquisition = 1 }), again(axial(5), "2.", func(s *Slice) {
+		{"arterial and venous, moved", append(changed(axial(5), func(_ int, s *Slice) { s.Acquisition = 1 }), again(axial(5), "2.", func(s *Slice) {
 			s.Acquisition, s.Position = 2, &[3]float64{-180, -180, s.Position[2] + 0.7}
 		})...), "acquisition 1 5 by position | acquisition 2 5 by position"},
-		{"an acquisition a slice", with(axial(6), func(i int, s *Slice) { s.Acquisition = int64(i + 1) }), "6 by position"},
-		{"an acquisition four slices", with(axial(24), func(i int, s *Slice) { s.Acquisition = int64(i / 4) }), "24 by position"},
-		{"interleaved acquisitions", with(axial(12), func(i int, s *Slice) { s.Acquisition = int64(i % 2) }), "12 by position"},
+		{"an acquisition a slice", changed(axial(6), func(i int, s *Slice) { s.Acquisition = int64(i + 1) }), "6 by position"},
+		{"an acquisition four slices", changed(axial(24), func(i int, s *Slice) { s.Acquisition = int64(i / 4) }), "24 by position"},
+		{"interleaved acquisitions", changed(axial(12), func(i int, s *Slice) { s.Acquisition = int64(i % 2) }), "12 by position"},
 		{
-			"cine of one slice", with(axial(30), func(i int, s *Slice) { s.Position[2], s.Trigger = 0, 40*float64(i) }),
+			"cine of one slice", changed(axial(30), func(i int, s *Slice) { s.Position[2], s.Trigger = 0, 40*float64(i) }),
 			"30 by position; 29 images share a position",
 		},
-		{"cine, other heart rate at each slice", with(axial(12), func(i int, s *Slice) {
+		{"cine, other heart rate at each slice", changed(axial(12), func(i int, s *Slice) {
 			s.Position[2], s.Trigger = float64(8*(i/4)), float64(i%4)*(40+float64(i/4))
 		}), "trigger 126 ms 3 by position | trigger 84 ms 3 by position | trigger 42 ms 3 by position | part 4 3 by position"},
 		{
@@ -172,16 +172,16 @@ func TestStackOrder(t *testing.T) {
 	for seed := range uint64(20) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		numbers := r.Perm(len(list))
-		got := Stacks(with(axial(20), func(i int, s *Slice) { s.Number = new(int64(numbers[i] / 2)) })) // shuffled, each twice
+		got := Stacks(changed(axial(20), func(i int, s *Slice) { s.Number = new(int64(numbers[i] / 2)) })) // shuffled, each twice
 		if len(got) != 1 || uids(got[0].Slices) != want || got[0].Spacing != 2.5 || got[0].NotVolume() != "" {
 			t.Fatalf("seed %d: %s", seed, summary(got))
 		}
 	}
-	flipped := Stacks(with(axial(4), func(_ int, s *Slice) { s.Orientation = &[6]float64{1, 0, 0, 0, -1, 0} }))
+	flipped := Stacks(changed(axial(4), func(_ int, s *Slice) { s.Orientation = &[6]float64{1, 0, 0, 0, -1, 0} }))
 	if got := uids(flipped[0].Slices); got != "1.003 1.002 1.001 1.000" {
 		t.Errorf("against the axis: %s", got)
 	}
-	byNumber := Stacks(with(axial(3), func(_ int, s *Slice) { s.Position = nil }))
+	byNumber := Stacks(changed(axial(3), func(_ int, s *Slice) { s.Position = nil }))
 	if got := uids(byNumber[0].Slices); got != "1.002 1.001 1.000" {
 		t.Errorf("by number: %s", got)
 	}
@@ -189,7 +189,7 @@ func TestStackOrder(t *testing.T) {
 	if got := uids(twins[0].Slices); got != "1.000 2.1.000 2.1.001 1.001" && got != "1.000 2.1.001 2.1.000 1.001" {
 		t.Errorf("ties: %s", got)
 	}
-	frames := with(axial(12), func(i int, s *Slice) { s.SOPUID, s.Frame, s.Number, s.Position = "1", i, nil, nil })
+	frames := changed(axial(12), func(i int, s *Slice) { s.SOPUID, s.Frame, s.Number, s.Position = "1", i, nil, nil })
 	for i, s := range Stacks(frames)[0].Slices {
 		if s.Frame != i {
 			t.Fatalf("frame %d at place %d", s.Frame, i)
@@ -200,7 +200,7 @@ func TestStackOrder(t *testing.T) {
 // One normal serves a stack: with each slice's own, far from the origin, a
 // hundredth of orientation would move a slice past its neighbours.
 func TestOneNormal(t *testing.T) {
-	list := with(axial(10), func(i int, s *Slice) {
+	list := changed(axial(10), func(i int, s *Slice) {
 		a := 0.005 * float64(i%2)
 		s.Orientation = &[6]float64{1, 0, 0, 0, math.Cos(a), math.Sin(a)}
 		s.Position[1] = -900
@@ -213,12 +213,12 @@ func TestOneNormal(t *testing.T) {
 func TestNotVolume(t *testing.T) {
 	for want, list := range map[string][]Slice{
 		"":                           axial(5),
-		"positions are not known":    with(axial(5), func(_ int, s *Slice) { s.Orientation = nil }),
+		"positions are not known":    changed(axial(5), func(_ int, s *Slice) { s.Orientation = nil }),
 		"a single position":          axial(1),
-		"pixel spacing is not known": with(axial(5), func(_ int, s *Slice) { s.Spacing = nil }),
+		"pixel spacing is not known": changed(axial(5), func(_ int, s *Slice) { s.Spacing = nil }),
 		"slices are missing":         slices.Delete(axial(5), 2, 3),
-		"irregular slice spacing":    with(axial(5), func(i int, s *Slice) { s.Position[2] += 0.3 * float64(i%2) }),
-		"pixel spacing differs": with(axial(5), func(i int, s *Slice) {
+		"irregular slice spacing":    changed(axial(5), func(i int, s *Slice) { s.Position[2] += 0.3 * float64(i%2) }),
+		"pixel spacing differs": changed(axial(5), func(i int, s *Slice) {
 			if i == 3 {
 				s.Spacing = &[2]float64{0.7, 0.8}
 			}
