@@ -66,6 +66,21 @@ func TestRLERoundTrip(t *testing.T) {
 	}
 }
 
+func TestRLEStreamsElsewhere(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 5))
+	for i := range 6 {
+		d := FrameDesc{Syntax: RLE, Rows: 1 + r.IntN(70), Cols: 1 + r.IntN(70), Samples: 1 + 2*(i%2), BitsAllocated: 16 - 8*(i%2)}
+		d.BitsStored = d.BitsAllocated
+		data := smooth(d.cells()*d.BitsAllocated/8, r)
+		b := encodeRLE(data, d.Samples, d.BitsAllocated/8)
+		for _, tool := range []string{"dcmdrle", "gdcmconv --raw"} {
+			if got, ok := elsewhere(t, tool, d, b); ok && !bytes.Equal(got, data) {
+				t.Errorf("%+v: %s decodes other samples", d, tool)
+			}
+		}
+	}
+}
+
 func TestRLERejects(t *testing.T) {
 	d := FrameDesc{Syntax: RLE, Rows: 4, Cols: 4, Samples: 1, BitsAllocated: 8}
 	good := encodeRLE(make([]byte, 16), 1, 1)

@@ -136,9 +136,9 @@ func losslessScan(p losslessParams, cells []uint16, scan []int) []byte {
 
 func TestJPEGLosslessRoundTrip(t *testing.T) {
 	r := rand.New(rand.NewPCG(21, 22))
-	for i := range 600 {
+	for i := range 420 {
 		p := losslessParams{
-			rows: 1 + r.IntN(40), cols: 1 + r.IntN(40), samples: 1 + 2*r.IntN(2), precision: 2 + i%15, selection: 1 + i%7,
+			rows: 1 + r.IntN(70), cols: 1 + r.IntN(70), samples: 1 + 2*r.IntN(2), precision: 2 + i%15, selection: 1 + i%7,
 			restartRows: r.IntN(4), separate: r.IntN(2) == 0,
 		}
 		p.transform = r.IntN(min(3, p.precision))
@@ -153,6 +153,56 @@ func TestJPEGLosslessRoundTrip(t *testing.T) {
 		if err != nil || !bytes.Equal(f.Data, want) {
 			t.Fatalf("%+v: %v", p, err)
 		}
+	}
+}
+
+// The same streams decode alike with dcmdjpeg and gdcmconv.
+func TestJPEGLosslessStreamsElsewhere(t *testing.T) {
+	r := rand.New(rand.NewPCG(57, 70))
+	for i := range 21 {
+		p := losslessParams{rows: 1 + r.IntN(70), cols: 1 + r.IntN(70), samples: 1 + 2*(i%2), precision: 16 - 8*(i%2), selection: 1 + i%7, restartRows: r.IntN(4)}
+		cells := make([]uint16, p.rows*p.cols*p.samples)
+		for k := range cells {
+			cells[k] = uint16(r.IntN(1 << p.precision))
+		}
+		d := FrameDesc{Syntax: JPEGLossless, Rows: p.rows, Cols: p.cols, Samples: p.samples, BitsAllocated: p.precision, BitsStored: p.precision}
+		b := encodeLossless(p, cells)
+		f, err := Decode(d, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tool := range []string{"dcmdjpeg +cn", "gdcmconv --raw"} {
+			if got, ok := elsewhere(t, tool, d, b); ok && !bytes.Equal(got, f.Data) {
+				t.Errorf("%+v: %s decodes other samples", p, tool)
+			}
+		}
+	}
+}
+
+// DNL, fill bytes, and bytes after the last sample.
+func TestJPEGLosslessOddities(t *testing.T) {
+	p := losslessParams{rows: 8, cols: 9, samples: 1, precision: 12, selection: 4}
+	b := encodeLossless(p, make([]uint16, 72))
+	d := FrameDesc{Syntax: JPEGLossless, Rows: 8, Cols: 9, Samples: 1, BitsAllocated: 16}
+	sof := bytes.Index(b, []byte{0xFF, 0xC3})
+	unsaid := bytes.Clone(b)
+	unsaid[sof+6] = 0
+	dnl := append(bytes.Clone(unsaid[:len(b)-2]), append(segment(0xDC, []byte{0, 8}), 0xFF, 0xD9)...)
+	fill := append(bytes.Clone(b[:len(b)-2]), 0xFF, 0xFF, 0xFF, 0xD9)
+	for name, stream := range map[string][]byte{"DNL": dnl, "fill bytes": fill} {
+		if f, err := Decode(d, stream); err != nil || len(f.Warnings) > 0 {
+			t.Errorf("%s: %v, %+v", name, err, f)
+		}
+	}
+	dnl[len(dnl)-3] = 9
+	for name, stream := range map[string][]byte{"no DNL": unsaid, "DNL of other lines": dnl} {
+		if _, err := Decode(d, stream); !errors.Is(err, ErrFrameData) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	more := append(bytes.Clone(b[:len(b)-2]), 1, 2, 3, 4, 5, 6, 7, 8, 9, 0xFF, 0xD9)
+	if f, err := Decode(d, more); err != nil || len(f.Warnings) != 1 {
+		t.Errorf("bytes after the last sample: %v, %+v", err, f)
 	}
 }
 

@@ -526,7 +526,9 @@ func dicomFile(d FrameDesc, stream []byte) []byte {
 		}
 		set = append(set, v...)
 	}
-	us := func(element uint16, v int) { put(0x28, element, "US", binary.LittleEndian.AppendUint16(nil, uint16(v))) }
+	us := func(element uint16, v int) {
+		put(0x28, element, "US", binary.LittleEndian.AppendUint16(nil, uint16(v)))
+	}
 	const class = "1.2.840.10008.5.1.4.1.1.7"
 	put(2, 1, "OB", []byte{0, 1})
 	put(2, 2, "UI", []byte(class))
