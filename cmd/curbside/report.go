@@ -20,15 +20,19 @@ type reportText struct {
 
 func (r *reportText) flags(cmd *cobra.Command) {
 	r.textFlags.flags(cmd, "the report")
-	cmd.Flags().StringVar(&r.form, "form", "", "a filled-in form `FILE`; not in this version")
+	cmd.Flags().StringVar(&r.form, "form", "", "a filled-in opinion form, a JSON `FILE` (see: curbside form list)")
 	_ = cmd.MarkFlagFilename("form", "json")
 }
 
-func (r *reportText) read(a *app, cmd *cobra.Command) (string, error) {
+// read returns what the report says: text, a filled form, or a form with a text of its own.
+func (r *reportText) read(a *app, cmd *cobra.Command) (text string, form map[string]any, err error) {
 	if r.form != "" {
-		return "", control.Errorf(control.Refused, "forms are not part of this version").WithHint("write the report as text, with --text-file")
+		if form, err = readForm(r.form); err != nil {
+			return "", nil, err
+		}
 	}
-	return r.textFlags.read(a, cmd, true)
+	text, err = r.textFlags.read(a, cmd, form == nil)
+	return text, form, err
 }
 
 func (a *app) caseReportCmd() *cobra.Command {
@@ -59,11 +63,11 @@ replaced before the report can be signed.`,
 			if req.Of != "" && req.Status != "addendum" {
 				return usage("--of goes with --status addendum")
 			}
-			s, err := t.read(a, cmd)
+			s, form, err := t.read(a, cmd)
 			if err != nil {
 				return err
 			}
-			req.Case, req.Text = args[0], s
+			req.Case, req.Text, req.Form = args[0], s, form
 			ref, err := call(cmd.Context(), a, control.CaseReport, req)
 			if err != nil {
 				return err
@@ -120,11 +124,11 @@ func (a *app) caseOpineCmd() *cobra.Command {
 	}
 	t.flags(cmd)
 	return a.caseAct(cmd, func(ctx context.Context, id string) (control.EntryRef, error) {
-		s, err := t.read(a, cmd)
+		s, form, err := t.read(a, cmd)
 		if err != nil {
 			return control.EntryRef{}, err
 		}
-		return call(ctx, a, control.CaseOpine, control.CaseReportRequest{Case: id, Text: s, Status: "preliminary"})
+		return call(ctx, a, control.CaseOpine, control.CaseReportRequest{Case: id, Text: s, Status: "preliminary", Form: form})
 	})
 }
 

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -41,7 +39,9 @@ wants that said, with --identified.`,
 		Example: `  curbside request --study 81b4 --to "Dr. Quispe" --identified \
       --question "New lesion in the right upper lobe? Biopsy?"
   curbside request --study 81b4 --prior 77aa --to "Dr. Quispe" --to "Dr. Rojas" --identified \
-      --priority urgent --deadline 2026-03-04T12:00:00Z --consent patient --question "…"`,
+      --priority urgent --deadline 2026-03-04T12:00:00Z --consent patient --question "…"
+  curbside form show orthopaedics > form.txt    # what to say; then write form.json
+  curbside request --study 81b4 --to "Dr. Quispe" --identified --form form.json --check`,
 		Args: places(),
 		RunE: a.work(func(cmd *cobra.Command, _ []string) error {
 			if err := f.finish(time.Now(), cmd); err != nil {
@@ -96,14 +96,15 @@ func (f *requestFlags) flags(a *app, cmd *cobra.Command) {
 	fs.BoolVar(&f.pseudonymous, "pseudonymous", false, "send without identifiers; not in this version")
 	fs.StringVar(&f.deadline, "deadline", "", "`TIME` when the answer is needed: 2026-03-04T12:00:00Z, or 48h from now")
 	fs.StringVar(&f.req.Consent, "consent", "", "`BASIS`: treatment, patient, emergency, law or other (default: the setting consent)")
-	fs.StringVar(&f.form, "form", "", "a filled-in request form, a JSON `FILE`")
+	fs.StringVar(&f.form, "form", "", "a filled-in request form, a JSON `FILE` (see: curbside form list)")
 	fs.StringVar(&f.req.Key, "key", "", "your own `NAME` for this request: repeated with it, it is made once")
 	fs.BoolVar(&f.req.Check, "check", false, "only say what would be warned of or refused; nothing is sent")
 	fs.StringVar(&f.samePatient, "same-patient", "", "the patient `ID` of a study that differs, typed to say that it is one patient")
 	fs.StringVar(&f.reason, "reason", "", "`TEXT`: why --same-patient is so")
-	for _, name := range []string{"study", "to", "question"} {
+	for _, name := range []string{"study", "to"} {
 		_ = cmd.MarkFlagRequired(name)
 	}
+	cmd.MarkFlagsOneRequired("question", "form")
 	_ = cmd.MarkFlagFilename("form", "json")
 	a.complete(cmd, "study", a.studyIDs)
 	a.complete(cmd, "prior", a.studyIDs)
@@ -116,7 +117,7 @@ func (f *requestFlags) finish(now time.Time, cmd *cobra.Command) error {
 	if f.req.Identified && f.pseudonymous {
 		return usage("--identified and --pseudonymous exclude each other")
 	}
-	if strings.TrimSpace(f.req.Question) == "" {
+	if f.form == "" && blank(f.req.Question) {
 		return usage("--question is empty")
 	}
 	if f.req.Priority != "" {
@@ -143,12 +144,9 @@ func (f *requestFlags) finish(now time.Time, cmd *cobra.Command) error {
 		f.req.Deadline = &t
 	}
 	if f.form != "" {
-		b, err := readFile(f.form, textBytesMax)
-		if err != nil {
-			return fmt.Errorf("read the form: %w", err)
-		}
-		if err := json.Unmarshal(b, &f.req.Form); err != nil {
-			return fmt.Errorf("read the form: %w", err)
+		var err error
+		if f.req.Form, err = readForm(f.form); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -506,6 +506,8 @@ type CaseReportRequest struct {
 	Of     string `json:"of,omitempty"`     // the report an addendum belongs to
 	// Correction: an addendum that corrects the report.
 	Correction bool `json:"correction,omitempty"`
+	// Form is a filled opinion form; where there is no text, what it says is the text.
+	Form map[string]any `json:"form,omitempty"`
 }
 
 // ReportRef names a draft or a report.
@@ -521,6 +523,8 @@ type Draft struct {
 	Status     string `json:"status"`
 	Of         string `json:"of"`
 	Correction bool   `json:"correction,omitempty"`
+	// Form is the opinion form, by field; nil where the draft is text alone.
+	Form map[string]string `json:"form"`
 }
 
 // EntryRef names the entry that an action made.

@@ -23,7 +23,8 @@ type draftRow struct {
 	Status string         `cbor:"2,keyasint"`
 	Of     ledger.EntryID `cbor:"3,keyasint"` // of an addendum; zero otherwise
 	// Correction: the addendum corrects, it does not only add.
-	Correction bool `cbor:"4,keyasint,omitempty"`
+	Correction bool           `cbor:"4,keyasint,omitempty"`
+	Form       []report.Field `cbor:"5,keyasint,omitempty"` // the opinion form, by field
 }
 
 // act posts one content entry in a case.
@@ -313,6 +314,13 @@ const promptShown = 60
 
 func newDraft(p *person, t *thread, req control.CaseReportRequest) (draftRow, error) {
 	row := draftRow{Text: req.Text, Status: req.Status}
+	fields, prose, err := reportForm(req.Form)
+	if err != nil {
+		return row, err
+	}
+	if row.Form = fields; strings.TrimSpace(req.Text) == "" {
+		req.Text, row.Text = prose, prose
+	}
 	if strings.TrimSpace(req.Text) == "" {
 		return row, control.Errorf(control.Refused, "the report is empty")
 	}
@@ -325,7 +333,9 @@ func newDraft(p *person, t *thread, req control.CaseReportRequest) (draftRow, er
 		if err != nil {
 			return row, err
 		}
-		row.Of, row.Correction = id, req.Correction
+		if row.Of, row.Correction = id, req.Correction; row.Form != nil {
+			return row, control.Errorf(control.Usage, "an addendum is text, not a form")
+		}
 	default:
 		return row, control.Errorf(control.Usage, "status is preliminary, final or addendum")
 	}
@@ -365,6 +375,12 @@ func (d *Desk) CaseDraft(ctx context.Context, req control.CaseRequest) (control.
 	out := control.Draft{Text: text.Clean(row.Text), Status: row.Status}
 	if row.Of != (ledger.EntryID{}) {
 		out.Of, out.Correction = row.Of.String(), row.Correction
+	}
+	for _, f := range row.Form {
+		if out.Form == nil {
+			out.Form = map[string]string{}
+		}
+		out.Form[f.Name] = text.Clean(f.Value)
 	}
 	return out, nil
 }
@@ -470,6 +486,7 @@ func (d *Desk) reportBody(t *thread, p *person, row draftRow) (consult.ReportBod
 	doc := &report.Document{
 		Format: report.Format, Text: row.Text, Status: report.Final, Case: s.Case, Round: s.Round,
 		Name: p.self.Name, Author: p.id, Credentials: strings.Join(p.self.Specialties, ", "), SignedMS: d.nowMS(),
+		Form: row.Form,
 	}
 	if row.Status == consult.StatusPreliminary {
 		body.Type, doc.Status = consult.ReportOpinion, report.Preliminary

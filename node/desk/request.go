@@ -2,14 +2,15 @@ package desk
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"fmt"
 	"image/jpeg"
 	"log/slog"
 	"slices"
 	"time"
 
 	"github.com/curbside-p2p/curbside/consult/consult"
+	"github.com/curbside-p2p/curbside/consult/form"
 	"github.com/curbside-p2p/curbside/consult/render"
 	"github.com/curbside-p2p/curbside/consult/study"
 	"github.com/curbside-p2p/curbside/node/control"
@@ -58,6 +59,8 @@ type newCase struct {
 	digest   [32]byte // of the request, where there is a key
 	was      string   // the case that the key made before
 	differs  string   // why studies of differing patients are in one case
+	form     *form.Filled
+	replyTo  string
 }
 
 func (d *Desk) planRequest(ctx context.Context, req control.NewCase) (*newCase, error) {
@@ -89,8 +92,7 @@ func (d *Desk) planRequest(ctx context.Context, req control.NewCase) (*newCase, 
 	if err := plan.question(req, d.setting("consent")); err != nil {
 		return nil, err
 	}
-	d.lint(plan, req)
-	return plan, nil
+	return plan, d.lint(plan, req)
 }
 
 // recipients finds whom to send to: known, trusted enough, not blocked (FIELD §4.3, G1).
@@ -154,18 +156,22 @@ func (d *Desk) attach(plan *newCase, said []string) error {
 	return nil
 }
 
+// question makes the body. What the form file says for the request itself counts where nothing else
+// does.
 func (plan *newCase) question(req control.NewCase, setting string) error {
-	priority, ok := consult.PriorityRoutine, true
-	if req.Priority != "" {
-		priority, ok = consult.ParsePriority(req.Priority)
+	var err error
+	if plan.form, err = parseForm(req.Form, form.Request); err != nil {
+		return err
 	}
+	held := map[string]string{}
+	if plan.form != nil {
+		held = plan.form.Held()
+	}
+	priority, ok := consult.ParsePriority(cmp.Or(req.Priority, held["priority"], consult.PriorityRoutine.String()))
 	if !ok {
 		return control.Errorf(control.Usage, "priority is stat, urgent or routine")
 	}
-	said := req.Consent
-	if said == "" {
-		said = setting
-	}
+	said := cmp.Or(req.Consent, held["consent"], setting)
 	if said == "" {
 		return control.Errorf(control.Refused, "on what basis the case is shared is not said (consent)").
 			WithHint("say it with --consent treatment, patient, emergency, law or other, or keep one: config set consent treatment")
@@ -174,16 +180,33 @@ func (plan *newCase) question(req control.NewCase, setting string) error {
 	if !ok {
 		return control.Errorf(control.Usage, "consent is treatment, patient, emergency, law or other")
 	}
-	c := consult.Context{}
+	plan.replyTo = held["reply_to"]
+	raw, err := plan.context(held).Encode()
+	if err != nil {
+		return control.Errorf(control.Usage, "the form cannot be used: %v", err)
+	}
+	plan.body = consult.RequestBody{Question: cmp.Or(req.Question, held["question"]), Priority: priority, Consent: consent, Context: raw}
+	if req.Deadline == nil && held["needed_by"] != "" {
+		at, err := time.Parse(time.RFC3339, held["needed_by"])
+		if err != nil {
+			return control.Errorf(control.Usage, "the form's needed_by is no time")
+		}
+		req.Deadline = &at
+	}
+	if req.Deadline != nil {
+		plan.body.NeededByMS = req.Deadline.UnixMilli()
+	}
+	return nil
+}
+
+func (plan *newCase) context(held map[string]string) consult.Context {
+	c := consult.Context{ReplyTo: held["reply_to"], ConsentNote: held["consent_note"]}
 	for _, h := range plan.holdings[len(plan.holdings)-plan.priors:] {
 		c.Priors = append(c.Priors, h.key.lineage)
 	}
 	slices.SortFunc(c.Priors, func(a, b [16]byte) int { return bytes.Compare(a[:], b[:]) })
-	for k, v := range req.Form {
-		if c.Form == nil {
-			c.Form = map[string]string{}
-		}
-		c.Form[k] = fmt.Sprint(v)
+	if plan.form != nil {
+		c.Form = plan.form.Context()
 	}
 	if plan.differs != "" {
 		if c.Form == nil {
@@ -191,15 +214,7 @@ func (plan *newCase) question(req control.NewCase, setting string) error {
 		}
 		c.Form[fieldSamePatient] = plan.differs
 	}
-	raw, err := c.Encode()
-	if err != nil {
-		return control.Errorf(control.Usage, "the form cannot be used: %v", err)
-	}
-	plan.body = consult.RequestBody{Question: req.Question, Priority: priority, Consent: consent, Context: raw}
-	if req.Deadline != nil {
-		plan.body.NeededByMS = req.Deadline.UnixMilli()
-	}
-	return nil
+	return c
 }
 
 // openCase posts a checked request. The lock is held.

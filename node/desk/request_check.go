@@ -6,9 +6,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
-	"github.com/curbside-p2p/curbside/consult/consult"
+	"github.com/curbside-p2p/curbside/consult/form"
 	"github.com/curbside-p2p/curbside/consult/study"
 	"github.com/curbside-p2p/curbside/consult/text"
 	"github.com/curbside-p2p/curbside/node/control"
@@ -18,9 +17,6 @@ import (
 
 // fieldSamePatient of a request's form says why studies whose patients differ are in one case.
 const fieldSamePatient = "same-patient"
-
-// questionShort is below what a question says anything with (FIELD §4.9).
-const questionShort = 15
 
 // requestBefore finds the case that the caller's key made before. It is done if there is one.
 func (d *Desk) requestBefore(plan *newCase, req control.NewCase) (done bool, _ error) {
@@ -104,11 +100,23 @@ func nameKey(name string) string {
 	return strings.Join(strings.FieldsFunc(strings.ToUpper(name), func(r rune) bool { return r == '^' || r == '=' || unicode.IsSpace(r) }), "^")
 }
 
-// lint warns of what a person should see before a request goes; it refuses nothing.
-func (d *Desk) lint(plan *newCase, req control.NewCase) {
+// lint refuses what a request must not hold, and warns of what a person should see before it goes.
+func (d *Desk) lint(plan *newCase, req control.NewCase) error {
 	warn := func(format string, args ...any) { plan.warnings = append(plan.warnings, fmt.Sprintf(format, args...)) }
-	if utf8.RuneCountInString(strings.TrimSpace(req.Question)) < questionShort {
-		warn("the question is very short: say what you want to know, and why")
+	var missing []string
+	for _, f := range form.Lint(plan.draft(), d.facts(plan)) {
+		switch {
+		case f.Code == form.CodePatients: // onePatient has asked a person
+		case f.Refuse:
+			return control.Errorf(control.Refused, "%s", f.Message).WithHint("%s", f.Hint)
+		case f.Code == form.CodeMissing:
+			missing = append(missing, strings.TrimPrefix(f.Message, "not given: "))
+		default:
+			warn("%s", f.Message)
+		}
+	}
+	if len(missing) > 0 {
+		warn("the form does not say: %s; the recipients read \"%s\"", strings.Join(missing, ", "), form.NotGiven)
 	}
 	if req.Deadline != nil && !req.Deadline.After(d.now()) {
 		warn("the deadline is over")
@@ -118,12 +126,38 @@ func (d *Desk) lint(plan *newCase, req control.NewCase) {
 			warn("%s", s)
 		}
 	}
-	for _, s := range lintSides(req.Question, plan.holdings) {
-		warn("%s", s)
-	}
 	for _, id := range plan.to {
 		d.lintRecipient(plan, id, warn)
 	}
+	return nil
+}
+
+func (plan *newCase) draft() form.Draft {
+	return form.Draft{
+		Question: plan.body.Question, Priority: plan.body.Priority.String(), Consent: plan.body.Consent.String(),
+		ReplyTo: plan.replyTo, Form: plan.form,
+	}
+}
+
+// facts is what is known of what a request sends.
+func (d *Desk) facts(plan *newCase) form.Facts {
+	f := form.Facts{ModeChosen: true, Today: d.now().Format(time.DateOnly)}
+	for i, h := range plan.holdings {
+		who, st := patientOf(h), h.manifest.Study
+		x := form.Study{
+			Prior: i >= len(plan.holdings)-plan.priors, Date: st.Date, Texts: []string{st.Description, st.BodyPart},
+			Patient: form.Patient{Name: who.Name, ID: who.ID, BirthDate: who.BirthDate, Sex: st.Sex},
+			Listed:  uint64(max(h.listed(), 0)), Here: uint64(max(h.present(), 0)),
+		}
+		for k := range h.manifest.Series {
+			x.Texts = append(x.Texts, h.manifest.Series[k].Description, h.manifest.Series[k].BodyPart)
+		}
+		f.Studies = append(f.Studies, x)
+	}
+	for range plan.to { // recipients has refused whom nothing may be sent to
+		f.Recipients = append(f.Recipients, form.Recipient{})
+	}
+	return f
 }
 
 // lintStudy names what is known to be missing of a study, by series number.
@@ -151,50 +185,6 @@ func lintStudy(h *holding) []string {
 	return out
 }
 
-// Words for a side of the body, in the question and in what a scanner writes.
-var sideWords = map[string]string{
-	"left": "left", "lt": "left", "links": "left", "izquierdo": "left", "izquierda": "left", "gauche": "left", "linke": "left", "linken": "left", "linkes": "left",
-	"right": "right", "rt": "right", "rechts": "right", "derecho": "right", "derecha": "right", "droite": "right", "droit": "right", "rechte": "right", "rechten": "right", "rechtes": "right",
-}
-
-// sideOf is the one side that a text names; "" if it names none or both.
-func sideOf(s string) string {
-	side := ""
-	for w := range strings.FieldsFuncSeq(strings.ToLower(s), func(r rune) bool { return !unicode.IsLetter(r) }) {
-		switch x := sideWords[w]; {
-		case x == "":
-		case side != "" && side != x:
-			return ""
-		default:
-			side = x
-		}
-	}
-	return side
-}
-
-// lintSides compares the side that the question names with what the series say (F13).
-func lintSides(question string, holdings []*holding) []string {
-	asked := sideOf(question)
-	if asked == "" {
-		return nil
-	}
-	for _, h := range holdings {
-		said := sideOf(h.manifest.Study.Description)
-		for i := range h.manifest.Series {
-			if x := sideOf(h.manifest.Series[i].Description + " " + h.manifest.Series[i].BodyPart); x != "" {
-				said = x
-				if x == asked {
-					break
-				}
-			}
-		}
-		if said != "" && said != asked {
-			return []string{fmt.Sprintf("the question says %s, the images say %s", asked, said)}
-		}
-	}
-	return nil
-}
-
 // lintRecipient says who is not verified, has a namesake, or does not take cases in time (F17, FIELD §4.5).
 func (d *Desk) lintRecipient(plan *newCase, id identity.PersonID, warn func(string, ...any)) {
 	name := d.memberName(id)
@@ -212,7 +202,7 @@ func (d *Desk) lintRecipient(plan *newCase, id identity.PersonID, warn func(stri
 		warn("%s is not accepting cases", name)
 	case at.After(now.Add(target)):
 		warn("%s is outside their hours until %s, after the %s within which a %s case should be accepted (%s)",
-			name, at.UTC().Format(time.RFC3339), target, consult.Priority(plan.body.Priority), hoursText(d.hoursOf(id)))
+			name, at.UTC().Format(time.RFC3339), target, plan.body.Priority, hoursText(d.hoursOf(id)))
 	case at.After(now):
 		warn("%s is outside their hours until %s (%s)", name, at.UTC().Format(time.RFC3339), hoursText(d.hoursOf(id)))
 	}
