@@ -5,9 +5,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"image"
+	"io/fs"
 	"math"
-	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -290,56 +291,90 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// Rendering does not panic, at three windows, for any frame of the corpus.
+// Rendering does not panic, at three windows and more, for any file of the
+// corpus, the hostile ones included, first and last frame.
 func TestCorpusRenders(t *testing.T) {
-	dir := os.Getenv("CURBSIDE_CORPUS")
-	if dir == "" {
-		dir = "../../../shared/corpus"
+	dir := corpusDir(t)
+	drawn, withheld := 0, 0
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		for k := 0; k < 2; k++ {
+			f, in, err := load(path, 0)
+			if in == nil || in.Pixel.Rows == 0 {
+				return nil
+			}
+			if k == 1 && in.Pixel.Frames > 1 {
+				f, _, err = load(path, in.Pixel.Frames-1)
+			} else if k == 1 {
+				return nil
+			}
+			if err != nil {
+				withheld++
+				continue
+			}
+			exercise(t, f)
+			drawn++
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
-	files, _ := filepath.Glob(filepath.Join(dir, "*", "*"))
-	if len(files) == 0 {
-		t.Skip("SKIP corpus absent: ../shared/corpus not present, real-file checks skipped")
+	t.Logf("%d frames drawn, %d withheld", drawn, withheld)
+	if drawn < 200 {
+		t.Errorf("only %d frames were drawn", drawn)
 	}
-	drawn := 0
-	for _, path := range files {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			continue
-		}
-		in, err := study.Parse(b)
-		if err != nil || in.Pixel.Rows == 0 {
-			continue
-		}
-		raw, err := in.FrameOf(bytes.NewReader(b), int64(len(b)), 0)
-		if err != nil {
-			continue
-		}
-		n, err := codec.Decode(in.FrameDesc(0), raw)
-		if err != nil {
-			continue
-		}
-		f, err := New(n, in.Pixel.Frame(0))
-		if err != nil {
-			t.Logf("%s: %v", filepath.Base(path), err)
-			continue
-		}
-		for _, o := range []Options{{}, {Auto: true, Invert: true}, {Window: &study.Window{Centre: 40, Width: 400}}} {
-			f.Draw(o)
-		}
-		f.Preview(Options{}, 128)
-		drawn++
-	}
-	t.Logf("%d files drawn", drawn)
 }
 
+// phantomFrame is a slice of side × side pixels, 12 bits in 16.
+func phantomFrame(b *testing.B, side int) (*study.Instance, []byte) {
+	b.Helper()
+	s := phantom.CT(phantom.Options{Seed: 1, Slices: 1, Side: side})
+	in, err := study.Parse(s.Files[0])
+	if err != nil {
+		b.Fatal(err)
+	}
+	raw, err := in.FrameOf(bytes.NewReader(s.Files[0]), in.Size, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return in, raw
+}
+
+// BenchmarkDraw is a window changed by the mouse: MB/s of cells.
 func BenchmarkDraw(b *testing.B) {
-	s := phantom.CT(phantom.Options{Seed: 1, Slices: 1})
-	in, _ := study.Parse(s.Files[0])
-	raw, _ := in.FrameOf(bytes.NewReader(s.Files[0]), in.Size, 0)
-	n, _ := codec.Decode(in.FrameDesc(0), raw)
-	f := mustNew(b, n, in.Pixel.Frame(0))
-	b.SetBytes(int64(len(raw)))
-	for b.Loop() {
-		f.Draw(Options{})
+	for _, side := range []int{512, 3000} {
+		b.Run(strconv.Itoa(side), func(b *testing.B) {
+			in, raw := phantomFrame(b, side)
+			n, err := codec.Decode(in.FrameDesc(0), raw)
+			if err != nil {
+				b.Fatal(err)
+			}
+			f := mustNew(b, n, in.Pixel.Frame(0))
+			b.SetBytes(int64(len(raw)))
+			for i := 0; b.Loop(); i++ {
+				f.Draw(Options{Window: &study.Window{Centre: float64(i % 400), Width: 400}})
+			}
+		})
+	}
+}
+
+// BenchmarkDisplay goes from the native bytes of a frame to the picture: decode,
+// prepare, draw.
+func BenchmarkDisplay(b *testing.B) {
+	for _, side := range []int{512, 3000} {
+		b.Run(strconv.Itoa(side), func(b *testing.B) {
+			in, raw := phantomFrame(b, side)
+			b.SetBytes(int64(len(raw)))
+			for b.Loop() {
+				n, err := codec.Decode(in.FrameDesc(0), raw)
+				if err != nil {
+					b.Fatal(err)
+				}
+				mustNew(b, n, in.Pixel.Frame(0)).Draw(Options{})
+			}
+		})
 	}
 }
