@@ -91,9 +91,12 @@ func (in *Instance) index(o *Outline, bulk io.ReaderAt) {
 		}
 		return
 	}
-	if starts, ok := o.extended(n); ok {
-		in.frameStarts = starts
-		return
+	if len(o.value(tagExtOffsets)) > 0 {
+		if starts, ok := o.extended(n); ok {
+			in.frameStarts = starts
+			return
+		}
+		o.find("extended offset table is wrong")
 	}
 	if len(o.Offsets) > 0 {
 		if starts, ok := o.basic(n); ok {
@@ -166,8 +169,8 @@ func scanStarts(list []Fragment, bulk io.ReaderAt, n int) ([]int64, bool) {
 	}
 	var out []int64
 	for i, f := range list {
-		var b [4]byte
-		if f.Len < 4 {
+		var b [8]byte
+		if f.Len < 8 {
 			continue
 		}
 		if m, _ := bulk.ReadAt(b[:], f.Off); m < len(b) {
@@ -180,10 +183,13 @@ func scanStarts(list []Fragment, bulk io.ReaderAt, n int) ([]int64, bool) {
 	return out, len(out) == n && out[0] == 0
 }
 
-func isStart(b [4]byte) bool {
+// isStart knows the starts of JPEG, JPEG-LS and JPEG 2000 codestreams, and of RLE
+// frames (PS3.5 §G.5): up to 15 segments, the first right behind the header.
+func isStart(b [8]byte) bool {
 	jpeg := b[0] == 0xFF && b[1] == 0xD8 && b[2] == 0xFF
 	jpeg2000 := b[0] == 0xFF && b[1] == 0x4F && b[2] == 0xFF && b[3] == 0x51
-	return jpeg || jpeg2000
+	n, first := binary.LittleEndian.Uint32(b[:]), binary.LittleEndian.Uint32(b[4:])
+	return jpeg || jpeg2000 || n >= 1 && n <= 15 && first == 64
 }
 
 // ReadFrame joins the ranges of frame k from the bulk.
