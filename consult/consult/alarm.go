@@ -150,8 +150,9 @@ var tiers = [...]tier{
 // when the last of these times was. A due time of its own moves all of them.
 func (t tier) passedOn(from, wait, now int64) (times int, last int64) {
 	shift := wait - t.escalate[0]
-	at, gap := from, t.escalate[0]
+	gap := t.escalate[0]
 	for i := 0; ; i++ {
+		var at int64
 		switch {
 		case i < len(t.escalate):
 			at = from + t.escalate[i] + shift

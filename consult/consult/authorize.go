@@ -48,7 +48,7 @@ func Authorize(s *State, author identity.PersonID, kind ledger.Kind, body any) e
 // pointer makes a body of a body type or of a pointer to one, nil of all else.
 func pointer(v any) body {
 	r := reflect.ValueOf(v)
-	if b, ok := v.(body); ok && !(r.Kind() == reflect.Pointer && r.IsNil()) {
+	if b, ok := v.(body); ok && (r.Kind() != reflect.Pointer || !r.IsNil()) {
 		return b
 	}
 	if !r.IsValid() || r.Kind() != reflect.Struct {
@@ -56,7 +56,7 @@ func pointer(v any) body {
 	}
 	p := reflect.New(r.Type())
 	p.Elem().Set(r)
-	b, _ := p.Interface().(body)
+	b, _ := reflect.TypeAssert[body](p)
 	return b
 }
 

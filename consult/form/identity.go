@@ -18,9 +18,7 @@ func (l *linter) identity() {
 	}
 	n := needlesOf(l.f)
 	texts := map[string]string{"question": l.d.Question, "reply_to": l.d.ReplyTo}
-	for k, v := range l.d.Texts {
-		texts[k] = v
-	}
+	maps.Copy(texts, l.d.Texts)
 	if l.d.Form != nil {
 		for k, v := range l.d.Form.Values {
 			texts[k] = texts[k] + "\n" + v
@@ -45,8 +43,8 @@ type needles struct {
 	dates   []string   // as they may be written, in lower case
 }
 
-func needlesOf(f Facts) needles {
-	var n needles
+func needlesOf(f Facts) *needles {
+	n := &needles{}
 	released := map[string]bool{}
 	for _, w := range f.Released {
 		released[plainLetters(w)] = true
@@ -90,7 +88,7 @@ func (n *needles) name(name string, released map[string]bool) {
 }
 
 // in names what a text holds.
-func (n needles) in(s string) []string {
+func (n *needles) in(s string) []string {
 	var out []string
 	plain := plainLetters(s)
 	has := wordsOf(plain)

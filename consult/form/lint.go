@@ -331,7 +331,7 @@ func (l *linter) person() {
 	today, ok2 := day(l.f.Today)
 	if n, _, days, said := parseAge(l.value("age")); said && ok && ok2 {
 		have := today.Sub(born).Hours() / 24
-		if want := float64(n) * days; have < want-days || have >= want+2*days {
+		if want := float64(n) * days; have < want-days/10 || have >= want+2*days {
 			l.warn(CodeAge, "age", "the age does not fit the birth date", "")
 		}
 	}
