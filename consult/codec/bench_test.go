@@ -11,12 +11,19 @@ import (
 // BenchmarkDecode decodes a CT slice of the corpus in each syntax.
 func BenchmarkDecode(b *testing.B) {
 	dir := corpus(b)
-	for name, file := range map[string]string{
-		"jpeg-lossless": "cornerstone/CTImage_1.2.840.10008.1.2.4.70.dcm",
-		"jpeg-ls":       "cornerstone/CTImage_1.2.840.10008.1.2.4.80.dcm",
-		"rle":           "cornerstone/CTImage_1.2.840.10008.1.2.5.dcm",
-		"native":        "cornerstone/CTImage_1.2.840.10008.1.2.1.dcm",
+	for _, c := range [][2]string{
+		{"native", "1.2.1"},
+		{"rle", "1.2.5"},
+		{"jpeg-baseline", "1.2.4.50"},
+		{"jpeg-extended", "1.2.4.51"},
+		{"jpeg-lossless", "1.2.4.57"},
+		{"jpeg-lossless-sv1", "1.2.4.70"},
+		{"jpeg-ls", "1.2.4.80"},
+		{"jpeg-ls-near", "1.2.4.81"},
+		{"jpeg-2000", "1.2.4.90"},
+		{"jpeg-2000-irreversible", "1.2.4.91"},
 	} {
+		name, file := c[0], "cornerstone/CTImage_1.2.840.10008."+c[1]+".dcm"
 		data := read(b, dir, file)
 		in, err := study.Parse(data)
 		if err != nil {
@@ -27,7 +34,11 @@ func BenchmarkDecode(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.Run(name, func(b *testing.B) {
-			b.SetBytes(int64(in.Pixel.Rows) * int64(in.Pixel.Cols) * 2)
+			f, err := codec.Decode(in.FrameDesc(0), raw)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.SetBytes(int64(len(f.Data)))
 			for b.Loop() {
 				if _, err := codec.Decode(in.FrameDesc(0), raw); err != nil {
 					b.Fatal(err)

@@ -1,6 +1,9 @@
 package codec
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"errors"
+)
 
 // Sequential DCT JPEG (ITU-T T.81 Annex F, processes 1, 2 and 4): 8 and 12
 // bits, one or three components, any sampling factors that divide the largest,
@@ -42,7 +45,7 @@ func decodeJPEG(d FrameDesc, data []byte) (*Native, error) {
 	}
 	f := &dctCoder[uint8]{jpegStream: jpegStream{d: d}}
 	err := f.run(data, f, 0xC0, 0xC1)
-	if err == errTwelveBits {
+	if errors.Is(err, errTwelveBits) {
 		g := &dctCoder[uint16]{jpegStream: jpegStream{d: d}}
 		if err := g.run(data, g, 0xC1); err != nil {
 			return nil, err
@@ -56,12 +59,12 @@ func decodeJPEG(d FrameDesc, data []byte) (*Native, error) {
 }
 
 // errTwelveBits has a stream of 12 bits decoded again, with wider planes.
-var errTwelveBits = damaged("JPEG of 12 bits")
+var errTwelveBits = errors.New("JPEG of 12 bits")
 
 // frame lays out the planes: memory comes with the first scan.
 func (f *dctCoder[T]) frame() error {
 	wide := f.precision == 12
-	if f.precision != 8 && !(wide && f.sof == 0xC1) {
+	if f.precision != 8 && (!wide || f.sof != 0xC1) {
 		return damaged("JPEG precision")
 	}
 	if _, narrow := any(f).(*dctCoder[uint8]); narrow && wide {

@@ -106,9 +106,12 @@ func (r *lsReader) overrun() bool { return r.over > r.n }
 // end is where the marker after the coded data begins; false when whole bytes
 // before it were not used. A byte after FF may be one of padding.
 func (r *lsReader) end() (at int, exact bool) {
-	at = r.at
-	for at < len(r.b) && !(r.b[at] == 0xFF && at+1 < len(r.b) && r.b[at+1] >= 0x80 && r.b[at+1] != 0xFF) {
-		at++
+	at = len(r.b)
+	for i := r.at; i+1 < len(r.b); i++ {
+		if r.b[i] == 0xFF && r.b[i+1] >= 0x80 && r.b[i+1] != 0xFF {
+			at = i
+			break
+		}
 	}
 	return at, r.n < r.over+16 && (at-r.at <= 1 || r.b[r.at] == 0xFF)
 }

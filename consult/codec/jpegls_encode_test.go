@@ -452,9 +452,12 @@ func TestJPEGLSRoundTrip(t *testing.T) {
 func TestJPEGLSStreamsElsewhere(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 7))
 	for i, e := range []lsEncoding{
-		{rows: 40, cols: 33, samples: 1, precision: 12}, {rows: 70, cols: 61, samples: 1, precision: 16, near: 3},
-		{rows: 31, cols: 50, samples: 1, precision: 8, near: 1}, {rows: 20, cols: 64, samples: 3, precision: 8, interleave: 2},
-		{rows: 20, cols: 64, samples: 3, precision: 8, interleave: 1, near: 2}, {rows: 33, cols: 33, samples: 1, precision: 10, preset: [5]int{1023, 5, 9, 20, 32}}, // CharLS ignores a lesser MAXVAL
+		{rows: 40, cols: 33, samples: 1, precision: 12},
+		{rows: 70, cols: 61, samples: 1, precision: 16, near: 3},
+		{rows: 31, cols: 50, samples: 1, precision: 8, near: 1},
+		{rows: 20, cols: 64, samples: 3, precision: 8, interleave: 2},
+		{rows: 20, cols: 64, samples: 3, precision: 8, interleave: 1, near: 2},
+		{rows: 33, cols: 33, samples: 1, precision: 10, preset: [5]int{1023, 5, 9, 20, 32}}, // CharLS ignores a lesser MAXVAL
 	} {
 		cells := lsCells(&e, r)
 		b := e.encode(cells)

@@ -1,5 +1,7 @@
 package jpeg2000
 
+import "slices"
+
 // headerWriter stuffs bits (§B.10.1).
 type headerWriter struct {
 	out []byte
@@ -90,8 +92,8 @@ func newTagEncoder(pb *precinctBand, value func(*block) int) *tagEncoder {
 
 func (t *tagEncoder) encode(w *headerWriter, x, y, threshold int) {
 	low := 0
-	for i := len(t.w) - 1; i >= 0; i-- {
-		k := (y>>i)*t.w[i] + x>>i
+	for i, wide := range slices.Backward(t.w) {
+		k := (y>>i)*wide + x>>i
 		low = max(low, t.low[i][k])
 		for low < threshold && !t.known[i][k] {
 			if low >= t.value[i][k] {

@@ -307,7 +307,7 @@ func (e *blockEncoder) encode(style byte, planes int) (segs []segment, zero int)
 			}
 			done++
 		}
-		data := e.raw.out
+		var data []byte
 		if e.lazy {
 			data = e.raw.flush()
 		} else {

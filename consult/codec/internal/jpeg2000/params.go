@@ -1,6 +1,9 @@
 package jpeg2000
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 func (p *params) cod(seg []byte) error {
 	if len(seg) < 10 {
@@ -159,7 +162,7 @@ func (p *params) poc(seg []byte, own bool) error {
 		if c.order > 4 || c.resTo <= c.resFrom || c.compTo <= c.compFrom {
 			return ErrDamaged
 		}
-		p.changes = append(p.changes[:len(p.changes):len(p.changes)], c)
+		p.changes = append(slices.Clip(p.changes), c)
 	}
 	return nil
 }
