@@ -68,17 +68,17 @@ func (f *Frame) Marks(o Options, s Setting) []string {
 // lossy names every step of a history; ratio and method are as the file has
 // them, by step.
 func lossy(ratio, method string) string {
-	out := "lossy compression"
+	out := []string{"lossy compression"}
 	ratios, methods := strings.Split(ratio, "\\"), strings.Split(method, "\\")
 	for i := range max(len(ratios), len(methods)) {
 		if i < len(ratios) && ratios[i] != "" {
-			out += " " + ratios[i] + ":1"
+			out = append(out, ratios[i]+":1")
 		}
 		if i < len(methods) && methods[i] != "" {
-			out += " " + methods[i]
+			out = append(out, methods[i])
 		}
 	}
-	return out
+	return strings.Join(out, " ")
 }
 
 func (f *Frame) unoriented() string {

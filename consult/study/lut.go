@@ -112,10 +112,9 @@ func (e *expander) run(at, count int, nested bool) bool {
 		case segmentLinear:
 			next, ok = e.linear(at+2, length)
 		case segmentIndirect:
-			from := 0
-			if from, next, ok = e.target(at + 2); ok {
-				ok = !nested && e.run(from, length, true)
-			}
+			var from int
+			from, next, ok = e.target(at + 2)
+			ok = ok && !nested && e.run(from, length, true)
 		}
 		if !ok {
 			return false

@@ -246,11 +246,15 @@ func TestPalettes(t *testing.T) {
 		"words":         {palette([3]uint16{2, 0, 16}, 0x00281201, words(0x100, 0xFF00)), 16, []uint16{0x100, 0xFF00}},
 		"bytes as word": {palette([3]uint16{2, 0, 16}, 0x00281201, words(1, 255)), 8, []uint16{1, 255}},
 		// C.7.9.2: discrete of 2, linear of 4 to 0x500, indirect to both.
-		"segments": {palette([3]uint16{12, 0, 16}, 0x00281221, words(0, 2, 0, 0x100, 1, 4, 0x500, 2, 2, 0, 0)), 16,
-			[]uint16{0, 0x100, 0x200, 0x300, 0x400, 0x500, 0, 0x100, 0x200, 0x300, 0x400, 0x500}},
+		"segments": {
+			palette([3]uint16{12, 0, 16}, 0x00281221, words(0, 2, 0, 0x100, 1, 4, 0x500, 2, 2, 0, 0)), 16,
+			[]uint16{0, 0x100, 0x200, 0x300, 0x400, 0x500, 0, 0x100, 0x200, 0x300, 0x400, 0x500},
+		},
 		// the same in bytes; the second target is that of the linear segment, at byte 4
-		"segments of bytes": {palette([3]uint16{8, 0, 8}, 0x00281221, []byte{0, 2, 0, 10, 1, 2, 30, 2, 1, 4, 0, 0, 0, 0, 2, 7, 9, 0}), 8,
-			[]uint16{0, 10, 20, 30, 30, 30, 7, 9}},
+		"segments of bytes": {
+			palette([3]uint16{8, 0, 8}, 0x00281221, []byte{0, 2, 0, 10, 1, 2, 30, 2, 1, 4, 0, 0, 0, 0, 2, 7, 9, 0}), 8,
+			[]uint16{0, 10, 20, 30, 30, 30, 7, 9},
+		},
 	} {
 		in := withShape(t, coloured, 32, c.parts...)
 		p := in.Pixel.Palette
