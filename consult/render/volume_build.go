@@ -145,75 +145,101 @@ func (b *builder) take(i int) error {
 		px.BitsStored != f.BitsStored || px.RescaleType != f.RescaleType || px.Photometric != f.Photometric {
 		return errWide
 	}
-	cells := b.short(n, &px, i)
-	b.holes[i] = reduceShort(b.grid.short[i*per:(i+1)*per], cells, b.cols, b.grid.n[0], b.grid.n[1], b.reduce)
+	b.takeShort(b.reader(n, &px), i, b.grid.short[i*per:(i+1)*per])
 	return nil
 }
 
-// short reads stored values (PS3.5 §8.1.1: the stored bits end at High Bit) as
-// cells.
-func (b *builder) short(n *codec.Native, px *study.Pixel, slice int) []int16 {
-	bits := stored(n, px)
-	shift := max(0, min(px.HighBit+1-bits, n.BitsAllocated-bits))
-	left := 32 - bits
-	low, high := math.MaxInt, math.MinInt
-	if px.Padding != nil {
-		low, high = px.Padding.Low, px.Padding.High
-	}
-	out := make([]int16, n.Rows*n.Cols)
-	wide := n.BitsAllocated == 16
-	for i := range out {
-		var u uint32
-		if wide {
-			u = uint32(binary.LittleEndian.Uint16(n.Data[2*i:]))
+// takeShort keeps stored values, k × k of them averaged into one.
+func (b *builder) takeShort(r reader, i int, dst []int16) {
+	cols, k := b.grid.n[0], b.reduce
+	buf := make([]int16, k*b.cols)
+	for y := range b.grid.n[1] {
+		row := dst[y*cols : (y+1)*cols]
+		if k == 1 {
+			r.read(row, y*b.cols)
 		} else {
-			u = uint32(n.Data[i])
+			r.read(buf, y*k*b.cols)
+			averageRows(row, buf, b.cols, k)
 		}
-		u = u >> shift << left
-		v := int(u >> left)
-		if n.Signed {
-			v = int(int32(u) >> left)
+		for _, c := range row {
+			if c == noCell {
+				b.holes[i] = true
+				break
+			}
 		}
-		if v >= low && v <= high {
-			out[i] = noCell
-			continue
-		}
-		if v -= b.base; v > math.MaxInt16 {
-			v, b.capped[slice] = math.MaxInt16, true
-		}
-		out[i] = int16(v)
 	}
-	return out
+	b.capped[i] = r.capped
 }
 
-// reduceShort averages k × k cells, leaving out those without a value, and
-// reports whether there are such.
-func reduceShort(dst, src []int16, srcCols, cols, rows, k int) (holes bool) {
-	if k == 1 {
-		copy(dst, src)
-		for _, c := range dst {
-			holes = holes || c == noCell
-		}
-		return holes
+// reader turns the cells of a frame into those of a grid.
+type reader struct {
+	n           *codec.Native
+	shift, left int // of the stored bits: PS3.5 §8.1.1, they end at High Bit
+	base        int32
+	low, high   int32 // padding, as cells of the grid
+	capped      bool
+}
+
+func (b *builder) reader(n *codec.Native, px *study.Pixel) reader {
+	bits := stored(n, px)
+	r := reader{
+		n: n, shift: max(0, min(px.HighBit+1-bits, n.BitsAllocated-bits)), left: 32 - bits,
+		base: int32(b.base), low: math.MaxInt32, high: math.MinInt32,
 	}
-	for y := range rows {
-		for x := range cols {
-			sum, n := 0, 0
-			for dy := range k {
-				for _, c := range src[(y*k+dy)*srcCols+x*k:][:k] {
-					if c != noCell {
-						sum, n = sum+int(c), n+1
-					}
+	if p := px.Padding; p != nil {
+		r.low, r.high = int32(p.Low-b.base), int32(p.High-b.base)
+	}
+	return r
+}
+
+// read fills dst from cell at on.
+func (r *reader) read(dst []int16, at int) {
+	if r.n.BitsAllocated != 16 {
+		for i, u := range r.n.Data[at : at+len(dst)] {
+			dst[i] = r.cell(uint32(u))
+		}
+		return
+	}
+	data := r.n.Data[2*at : 2*(at+len(dst))]
+	for i := range dst {
+		dst[i] = r.cell(uint32(binary.LittleEndian.Uint16(data[2*i:])))
+	}
+}
+
+func (r *reader) cell(u uint32) int16 {
+	u = u >> r.shift << r.left
+	v := int32(u >> r.left)
+	if r.n.Signed {
+		v = int32(u) >> r.left
+	}
+	v -= r.base
+	switch {
+	case v >= r.low && v <= r.high:
+		return noCell
+	case v > math.MaxInt16:
+		r.capped = true
+		return math.MaxInt16
+	}
+	return int16(v)
+}
+
+// averageRows joins k rows into one of cells of k × k, leaving out those without a
+// value.
+func averageRows(dst, src []int16, srcCols, k int) {
+	for x := range dst {
+		sum, n := 0, 0
+		for dy := range k {
+			for _, c := range src[dy*srcCols+x*k:][:k] {
+				if c != noCell {
+					sum, n = sum+int(c), n+1
 				}
 			}
-			c := int16(noCell)
-			if n > 0 {
-				c = int16(math.Round(float64(sum) / float64(n)))
-			}
-			dst[y*cols+x], holes = c, holes || n == 0
+		}
+		dst[x] = noCell
+		if n > 0 {
+			dst[x] = int16(math.Round(float64(sum) / float64(n)))
 		}
 	}
-	return holes
 }
 
 // takeWide keeps modality values: the frame itself computes them.

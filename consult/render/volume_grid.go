@@ -69,11 +69,20 @@ func between(f float64, n, stride int) (c corner, ok bool) {
 }
 
 func sampleRow[T int16 | float32](row []float32, cells []T, n [3]int, at, dx [3]float64, holes bool, none T) {
+	a, ok0 := between(at[0], n[0], 1)
+	b, ok1 := between(at[1], n[1], n[0])
+	c, ok2 := between(at[2], n[2], n[0]*n[1])
 	for x := range row {
 		fx := float64(x)
-		a, ok0 := between(at[0]+fx*dx[0], n[0], 1)
-		b, ok1 := between(at[1]+fx*dx[1], n[1], n[0])
-		c, ok2 := between(at[2]+fx*dx[2], n[2], n[0]*n[1])
+		if dx[0] != 0 { // of indices that lie along the patient's axes only one changes
+			a, ok0 = between(at[0]+fx*dx[0], n[0], 1)
+		}
+		if dx[1] != 0 {
+			b, ok1 = between(at[1]+fx*dx[1], n[1], n[0])
+		}
+		if dx[2] != 0 {
+			c, ok2 = between(at[2]+fx*dx[2], n[2], n[0]*n[1])
+		}
 		if !ok0 || !ok1 || !ok2 {
 			row[x] = nan
 			continue
@@ -83,11 +92,9 @@ func sampleRow[T int16 | float32](row []float32, cells []T, n [3]int, at, dx [3]
 			cells[i], cells[i+a.next], cells[i+b.next], cells[i+a.next+b.next],
 			cells[i+c.next], cells[i+a.next+c.next], cells[i+b.next+c.next], cells[i+a.next+b.next+c.next],
 		}
-		if holes {
-			if hole(&v, none) {
-				row[x] = nearestCell(&v, a.fraction, b.fraction, c.fraction, none)
-				continue
-			}
+		if holes && hole(&v, none) {
+			row[x] = nearestCell(&v, a.fraction, b.fraction, c.fraction, none)
+			continue
 		}
 		y0 := lerp(lerp(float64(v[0]), float64(v[1]), a.fraction), lerp(float64(v[2]), float64(v[3]), a.fraction), b.fraction)
 		y1 := lerp(lerp(float64(v[4]), float64(v[5]), a.fraction), lerp(float64(v[6]), float64(v[7]), a.fraction), b.fraction)

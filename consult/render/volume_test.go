@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -513,4 +514,29 @@ func BenchmarkProjection(b *testing.B) {
 			})
 		}
 	}
+}
+
+// BenchmarkNewVolume loads 1,000 slices of 512 × 512, the largest series that a
+// viewer is measured by, and tells how much memory that takes at its height.
+func BenchmarkNewVolume(b *testing.B) {
+	a := acquisition{row: axialRow, col: axialCol, n: [3]int{512, 512, 1000}, step: [3]float64{0.7, 0.7, 0.5}}
+	stack := a.stack()
+	px := study.Pixel{BitsAllocated: 16, BitsStored: 12, HighBit: 11, Photometric: "MONOCHROME2", Slope: 1, Intercept: -1024, Modality: "CT"}
+	load := func(int) (*codec.Native, study.Pixel, error) {
+		return &codec.Native{Rows: 512, Cols: 512, Samples: 1, BitsAllocated: 16, Photometric: "MONOCHROME2", Data: make([]byte, 2*512*512)}, px, nil
+	}
+	b.SetBytes(2 * 512 * 512 * 1000)
+	for b.Loop() {
+		v, err := NewVolume(stack, load, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for i := range 100 {
+			v.Slice(Coronal, i)
+		}
+		b.ReportMetric(float64(v.Bytes())/1e6, "MB-kept")
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	b.ReportMetric(float64(m.Sys)/1e6, "MB-from-system")
 }

@@ -383,7 +383,7 @@ func (s *Stack) Notes() []string {
 			out = append(out, fmt.Sprintf(format, args...))
 		}
 	}
-	say(s.Order == ByNumber && len(s.Slices) > 1, "order from instance numbers")
+	say(s.Order == ByNumber && s.instances(), "order from instance numbers")
 	say(s.Gaps, "slices are missing")
 	say(s.Irregular && !s.Gaps, "irregular slice spacing")
 	say(s.Duplicates > 0, "%d images share a position", s.Duplicates)
@@ -391,6 +391,16 @@ func (s *Stack) Notes() []string {
 	say(s.Shift > 0, "slices are shifted by up to %.1f mm", s.Shift)
 	say(s.Uneven, "pixel spacing differs")
 	return out
+}
+
+// instances reports whether there are several: frames of one have their own order.
+func (s *Stack) instances() bool {
+	for i := range s.Slices {
+		if s.Slices[i].SOPUID != s.Slices[0].SOPUID {
+			return true
+		}
+	}
+	return false
 }
 
 // NotVolume says why a stack is no regular volume; it is empty if it is one.

@@ -189,6 +189,10 @@ func TestStackOrder(t *testing.T) {
 	if got := uids(twins[0].Slices); got != "1.000 2.1.000 2.1.001 1.001" && got != "1.000 2.1.001 2.1.000 1.001" {
 		t.Errorf("ties: %s", got)
 	}
+	cine := Stacks(changed(axial(12), func(i int, s *Slice) { s.SOPUID, s.Frame, s.Number, s.Position = "1", i, nil, nil }))
+	if n := cine[0].Notes(); len(n) != 0 {
+		t.Errorf("frames of one instance have their own order: %v", n)
+	}
 	frames := changed(axial(12), func(i int, s *Slice) { s.SOPUID, s.Frame, s.Number, s.Position = "1", i, nil, nil })
 	for i, s := range Stacks(frames)[0].Slices {
 		if s.Frame != i {
