@@ -257,6 +257,8 @@ type StudyDetail struct {
 	ManifestVersion int      `json:"manifest_version"`
 	Basis           string   `json:"basis"`
 	SeriesList      []Series `json:"series_list"`
+	// Presentations are the presentation states and key-object selections in the study.
+	Presentations []PresentationInfo `json:"presentations"`
 }
 
 // Series is one series of a study.

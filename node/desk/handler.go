@@ -34,6 +34,8 @@ func (d *Desk) Register(mux *http.ServeMux) {
 	control.MarkTools.Handle(mux, d.MarkTools)
 	control.CaseAnnotate.Handle(mux, d.CaseAnnotate)
 	control.MarkList.Handle(mux, d.MarkList)
+	control.PresentationList.Handle(mux, d.PresentationList)
+	control.CaseExport.Handle(mux, d.CaseExport)
 
 	control.Request.Handle(mux, d.Request)
 	control.CaseList.Handle(mux, d.CaseList)

@@ -37,17 +37,18 @@ func (d *Desk) Render(ctx context.Context, req control.RenderRequest) (control.R
 	if err != nil {
 		return none, err
 	}
-	top, err := d.onTop(ctx, req, at, &img, &o)
+	top, more, err := d.onTop(ctx, req, at, &img, &o)
 	if err != nil {
 		return none, err
 	}
+	warnings = append(warnings, more...)
 	present, listed := d.presentIn(at)
 	warnings = append(warnings, f.Marks(o, render.Setting{
 		Preview: img.Preview, Loaded: present, Expected: listed,
 		ByNumber: !img.Preview && listed > 1 && (img.Pixel.Orientation == nil || img.Pixel.Position == nil),
 	})...)
 	out := control.Rendered{
-		Study: at.study, SeriesUID: at.series, SOPUID: at.row.UID, Frame: req.Frame, Rows: f.Rows(), Cols: f.Cols(),
+		Study: at.study, SeriesUID: at.series, SOPUID: at.row.UID, Frame: req.Frame,
 		Preview: img.Preview, Lossy: img.Pixel.Lossy, Warnings: append(warnings, pictureWarnings(&img, f)...),
 	}
 	if req.Window != "" && f.Colour() {
@@ -58,8 +59,10 @@ func (d *Desk) Render(ctx context.Context, req control.RenderRequest) (control.R
 		w := windowText(u.Window)
 		out.Window, out.WindowFunction, out.WindowSource = &w, u.Function, u.Source
 	}
+	picture := top(f.Draw(o))
+	out.Rows, out.Cols = picture.Bounds().Dy(), picture.Bounds().Dx()
 	var buf bytes.Buffer
-	if err := png.Encode(&buf, top(f.Draw(o))); err != nil {
+	if err := png.Encode(&buf, picture); err != nil {
 		return none, internal("encode the picture", err)
 	}
 	out.PNG = buf.Bytes()
@@ -236,24 +239,42 @@ func (h *holding) byPlace(p *person, series string, place int) (*located, error)
 	return nil, control.Errorf(control.NotFound, "no such instance").WithHint("places go from 1 to %d", n)
 }
 
-// onTop applies a presentation state to the options, and gives what draws marks on the picture.
-func (d *Desk) onTop(ctx context.Context, req control.RenderRequest, at *located, img *control.Image, o *render.Options) (func(image.Image) image.Image, error) {
+// onTop applies a presentation state to the options, and gives what is done with the drawn picture.
+func (d *Desk) onTop(ctx context.Context, req control.RenderRequest, at *located, img *control.Image, o *render.Options) (
+	top func(image.Image) image.Image, warnings []string, err error,
+) {
 	var lines []line
 	if req.Presentation != "" {
-		more, err := d.applyPresentation(ctx, req, at, o)
+		s, err := d.stateToApply(req.Presentation, at, req.Frame)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		lines = append(lines, more...)
+		o.State = s.State
+		for _, f := range s.Findings {
+			warnings = append(warnings, "presentation state: "+f)
+		}
+		for _, p := range s.Paths {
+			lines = append(lines, line{points: p.Points, closed: p.Closed})
+		}
+		if len(s.Texts) > 0 {
+			warnings = append(warnings, "texts of the presentation state are not drawn")
+		}
 	}
 	if req.Marks != "" {
 		more, err := hold(d, func() ([]line, error) { return d.markLines(ctx, req.Marks, at, req.Frame) })
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		if !img.Preview { // a preview has other pixels
-			lines = append(lines, more...)
-		}
+		lines = append(lines, more...)
 	}
-	return func(p image.Image) image.Image { return drawLines(p, lines) }, nil
+	if img.Preview { // it has other pixels
+		o.State, lines = nil, nil
+	}
+	return func(p image.Image) image.Image {
+		p = drawLines(p, lines)
+		if o.State != nil {
+			p = seen(p, o.State)
+		}
+		return p
+	}, warnings, nil
 }

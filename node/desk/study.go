@@ -171,16 +171,26 @@ func (d *Desk) StudyList(ctx context.Context, _ control.None) ([]control.Study, 
 
 // StudyShow shows one study with its series.
 func (d *Desk) StudyShow(ctx context.Context, req control.StudyRequest) (control.StudyDetail, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	p, err := d.acting(ctx)
-	if err != nil {
-		return control.StudyDetail{}, err
+	var states []stateRow
+	out, err := hold(d, func() (control.StudyDetail, error) {
+		p, err := d.acting(ctx)
+		if err != nil {
+			return control.StudyDetail{}, err
+		}
+		h, err := d.findStudy(p, req.Study)
+		if err != nil {
+			return control.StudyDetail{}, err
+		}
+		states = h.states()
+		return d.studyDetail(h), nil
+	})
+	if err == nil {
+		out.Presentations, err = d.stateInfos(ctx, states, nil, 0)
 	}
-	h, err := d.findStudy(p, req.Study)
-	if err != nil {
-		return control.StudyDetail{}, err
-	}
+	return out, err
+}
+
+func (d *Desk) studyDetail(h *holding) control.StudyDetail {
 	m := h.manifest
 	out := control.StudyDetail{
 		Study: d.studyRowOf(h), ManifestVersion: int(m.Version),
@@ -189,7 +199,7 @@ func (d *Desk) StudyShow(ctx context.Context, req control.StudyRequest) (control
 	for i := range m.Series {
 		out.SeriesList = append(out.SeriesList, h.seriesRow(i))
 	}
-	return out, nil
+	return out
 }
 
 var basisNames = map[uint64]string{

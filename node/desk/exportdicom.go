@@ -1,0 +1,275 @@
+package desk
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/curbside-p2p/curbside/consult/annot"
+	"github.com/curbside-p2p/curbside/consult/consult"
+	"github.com/curbside-p2p/curbside/consult/object"
+	"github.com/curbside-p2p/curbside/consult/study"
+	"github.com/curbside-p2p/curbside/consult/text"
+	"github.com/curbside-p2p/curbside/node/control"
+	"github.com/curbside-p2p/curbside/protocol/identity"
+	"github.com/curbside-p2p/curbside/protocol/ledger"
+)
+
+// Series of what is made here get numbers beyond those of scanners.
+const (
+	stateSeries = 9001
+	keySeries   = 9501
+)
+
+// exportMark is a mark on its way into an object.
+type exportMark struct {
+	annot.Marked
+	at     *located
+	author identity.PersonID
+	timeMS int64
+	key    bool
+}
+
+// exportDicom makes presentation states, one for each series and author, and a key object selection
+// for each author who chose images: for the archive that has the images.
+func (d *Desk) exportDicom(ctx context.Context, said string) (map[string][]byte, []string, error) {
+	marks, warnings, err := d.exportMarks(ctx, said)
+	if err != nil {
+		return nil, nil, err
+	}
+	if marks, err = d.describeImages(ctx, marks, &warnings); err != nil {
+		return nil, nil, err
+	}
+	x := dicomExport{files: map[string][]byte{}, nowMS: d.nowMS()}
+	for _, of := range byAuthor(marks) {
+		if err := x.author(of); err != nil {
+			return nil, nil, err
+		}
+	}
+	if len(x.files) == 0 {
+		return nil, nil, control.Errorf(control.Refused, "there is no mark in this case whose image is here").
+			WithHint("make one first: curbside case annotate CASE --help")
+	}
+	return x.files, warnings, nil
+}
+
+// exportMarks are the marks of a case as they act.
+func (d *Desk) exportMarks(ctx context.Context, said string) ([]exportMark, []string, error) {
+	d.checkMarks(ctx, said)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p, t, err := d.actingIn(ctx, said)
+	if err != nil {
+		return nil, nil, err
+	}
+	v := d.marksView(p, t)
+	times := map[ledger.EntryID]int64{}
+	for i := range v.s.Posts {
+		times[v.s.Posts[i].Entry] = v.s.Posts[i].TimeMS
+	}
+	var out []exportMark
+	absent, unread, differ, aside := 0, 0, 0, 0
+	for i := range v.s.Marks {
+		m := &v.s.Marks[i]
+		if m.Removed {
+			continue
+		}
+		fs := v.forms(m)
+		f := fs[len(fs)-1]
+		at := v.image(m)
+		switch {
+		case f.geometry == nil:
+			unread++
+			continue
+		case at == nil || !d.here(&at.row):
+			absent++
+			continue
+		}
+		if at.h.row != nil && v.pseudonymous(m.Place.Lineage) {
+			return nil, nil, control.Errorf(control.Refused, "the study was shared under a pseudonym, and this version cannot put its identity back")
+		}
+		if len(fs) > 1 {
+			aside++
+		}
+		if v.state(m, f).Check == control.CheckDiffers {
+			differ++
+		}
+		out = append(out, exportMark{
+			Marked: annot.Marked{Frame: int(m.Place.Frame), Geometry: f.geometry, Label: text.Clean(f.label), Values: f.values, Author: d.memberName(m.Author)},
+			at:     at, author: m.Author, timeMS: max(times[m.Entry], times[f.entry]), key: f.geometry.Shape == consult.ShapeKey,
+		})
+	}
+	var warnings []string
+	for _, w := range []struct {
+		n    int
+		what string
+	}{
+		{absent, "left out: the image is not here"}, {unread, "left out: it needs a newer curbside"},
+		{differ, "written with its author's values, which this node does not measure"},
+		{aside, "has edits that did not know of each other: the last is written"},
+	} {
+		if w.n > 0 {
+			warnings = append(warnings, fmt.Sprintf("%d of the marks %s", w.n, w.what))
+		}
+	}
+	return out, warnings, nil
+}
+
+// pseudonymous reports whether a study was shared without its identity.
+func (v *marksView) pseudonymous(lineage [16]byte) bool {
+	return slices.ContainsFunc(v.s.Grants, func(g consult.Grant) bool { return g.Lineage == lineage && g.Mode == study.ModePseudonymised })
+}
+
+// describeImages reads the heads of the images that marks lie on.
+func (d *Desk) describeImages(ctx context.Context, marks []exportMark, warnings *[]string) ([]exportMark, error) {
+	read := map[string]*study.Instance{}
+	bad := 0
+	out := marks[:0]
+	for _, m := range marks {
+		key := m.at.study + m.at.row.UID
+		in, ok := read[key]
+		if !ok {
+			var err error
+			if in, err = d.describe(ctx, &m.at.row); err != nil && ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			read[key] = in
+		}
+		if in == nil {
+			bad++
+			continue
+		}
+		m.Image = in
+		out = append(out, m)
+	}
+	if bad > 0 {
+		*warnings = append(*warnings, fmt.Sprintf("%d of the marks left out: the image cannot be read", bad))
+	}
+	return out, nil
+}
+
+// describe reads what an instance that is here says of itself.
+func (d *Desk) describe(ctx context.Context, row *study.ManifestInstance) (*study.Instance, error) {
+	leave, err := d.frames.enter(ctx, row)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	head, err := d.head(row)
+	if err != nil {
+		return nil, err
+	}
+	if row.Bulk.Ref == nil {
+		return study.Parse(head)
+	}
+	f, err := d.blobs.Open(row.Bulk.Ref.ID)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	bulk, err := openBulk(row, f)
+	if err != nil {
+		return nil, err
+	}
+	return study.ParseJoined(head, int64(row.Off), bulk, int64(row.BulkLen))
+}
+
+// byAuthor groups marks by their author, in the order of the case.
+func byAuthor(marks []exportMark) [][]exportMark {
+	var out [][]exportMark
+	at := map[identity.PersonID]int{}
+	for _, m := range marks {
+		i, ok := at[m.author]
+		if !ok {
+			i = len(out)
+			at[m.author] = i
+			out = append(out, nil)
+		}
+		out[i] = append(out[i], m)
+	}
+	return out
+}
+
+// dicomExport gathers the objects of an export. Their names are new UIDs each time: an object that
+// was sent must not change.
+type dicomExport struct {
+	files  map[string][]byte
+	nowMS  int64
+	series map[string]annot.Made // by study and kind
+	last   int                   // series of what is made, by number
+}
+
+func newUID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return object.UID(b)
+}
+
+// author makes what one author drew and chose.
+func (x *dicomExport) author(of []exportMark) error {
+	x.series = map[string]annot.Made{}
+	var drawn, chosen []annot.Marked
+	newest := map[string]int64{} // by study
+	image := map[string]*study.Instance{}
+	for _, m := range of {
+		newest[m.Image.StudyUID] = max(newest[m.Image.StudyUID], m.timeMS)
+		image[m.Image.SOPUID] = m.Image
+		if m.key {
+			chosen = append(chosen, m.Marked)
+		} else {
+			drawn = append(drawn, m.Marked)
+		}
+	}
+	name := of[0].Author
+	for _, p := range annot.Compose(drawn, nil) {
+		p.Made = x.made(p.StudyUID, "PR", stateSeries, name, newest[p.StudyUID])
+		p.Description = "Marks of a second opinion"
+		b, err := annot.WritePresentation(p, image[p.Images[0].SOPUID])
+		if err := x.put(p.SOPUID, b, err); err != nil {
+			return err
+		}
+	}
+	for _, k := range annot.Keys(chosen) {
+		k.Made = x.made(k.StudyUID, "KO", keySeries, name, newest[k.StudyUID])
+		k.Title = annot.Titles()[0]
+		b, err := annot.WriteKeyObjects(k, image[k.Images[0].SOPUID])
+		if err := x.put(k.SOPUID, b, err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// made says when and by whom: objects of one kind, study and author share a series.
+func (x *dicomExport) made(studyUID, kind string, number int, name string, timeMS int64) annot.Made {
+	m, ok := x.series[studyUID+kind]
+	if !ok {
+		m = annot.Made{SeriesUID: newUID(), SeriesNumber: number + x.last}
+		x.last++
+	}
+	m.InstanceNumber++
+	x.series[studyUID+kind] = m
+	at := time.UnixMilli(timeMS).UTC()
+	m.SOPUID, m.Date, m.Time, m.Timezone = newUID(), at.Format("20060102"), at.Format("150405"), "+0000"
+	m.Creator = strings.ReplaceAll(text.Line(name), "^", " ")
+	return m
+}
+
+// put keeps a file, once it was read again as what leaves must be read.
+func (x *dicomExport) put(uid string, b []byte, err error) error {
+	if err == nil {
+		var in *study.Instance
+		if in, err = study.Parse(b); err == nil && in.SOPUID != uid {
+			err = errors.New("it came out as another instance")
+		}
+	}
+	if err != nil {
+		return control.Errorf(control.Refused, "the marks cannot be written as DICOM: %v", err)
+	}
+	x.files[uid+".dcm"] = b
+	return nil
+}
