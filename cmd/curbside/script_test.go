@@ -46,6 +46,7 @@ func TestMain(m *testing.M) {
 //	jsonset VAR PATH      sets VAR to it
 //	phantom DIR N [SEED [KEY=VALUE...]]  a CT of N slices; keys are name, id, birth, sex, date, desc
 //	samefiles DIR DIR     the same bytes in both, whatever the names
+//	valid DIR             dciodvfy finds no error in any file, and pydicom reads them; each is left out aloud where it is absent
 //
 // PATH is keys and indices with dots; len is a length, [key=value] finds in a list, -1 is the last.
 func TestScript(t *testing.T) {
@@ -68,6 +69,7 @@ func TestScript(t *testing.T) {
 			"jsonset":   cmdJSONSet,
 			"phantom":   cmdPhantom,
 			"samefiles": cmdSameFiles,
+			"valid":     cmdValid,
 		},
 	})
 }
@@ -333,6 +335,46 @@ func cmdPhantom(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(os.WriteFile(filepath.Join(ts.MkAbs(args[0]), fmt.Sprintf("IM%04d", i)), f, 0o600))
 	}
 }
+
+// cmdValid has programs of others look at DICOM files.
+func cmdValid(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: valid DIR")
+	}
+	files, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "*"))
+	ts.Check(err)
+	if len(files) == 0 {
+		ts.Fatalf("no files in %s", args[0])
+	}
+	for _, tool := range [][]string{{"dciodvfy"}, {"/usr/bin/python3", "-c", pydicomReads}} {
+		path, err := exec.LookPath(tool[0])
+		if err != nil {
+			ts.Logf("SKIP %s is absent: it does not look at %s", tool[0], args[0])
+			continue
+		}
+		for _, f := range files {
+			out, err := exec.Command(path, append(tool[1:], f)...).CombinedOutput()
+			if strings.Contains(string(out), "No module named 'pydicom'") {
+				ts.Logf("SKIP pydicom is absent: it does not look at %s", args[0])
+				break
+			}
+			// The exit status of dciodvfy says nothing.
+			if strings.Contains(string(out), "Error") || err != nil && tool[0] != "dciodvfy" {
+				ts.Fatalf("%s of %s: %v\n%s", tool[0], filepath.Base(f), err, out)
+			}
+		}
+	}
+}
+
+// pydicomReads walks a data set to its end.
+const pydicomReads = `import sys, pydicom
+d = pydicom.dcmread(sys.argv[1])
+n = 0
+def walk(ds, e):
+    global n
+    n += 1
+d.walk(walk)
+assert n > 20, n`
 
 func cmdSameFiles(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -159,6 +160,12 @@ func (pg *page) study(s control.StudyDetail) {
 	pg.gap()
 	for _, e := range s.SeriesList {
 		pg.row(e.Number, e.Modality, images(e.Present, e.Instances, e.Expected), e.SeriesUID, cut(e.Description, 40))
+	}
+	if len(s.Presentations) > 0 {
+		pg.gap()
+	}
+	for _, p := range s.Presentations {
+		pg.row(p.Kind, p.SOPUID, plural(len(p.Images), "image"), cut(strings.TrimSpace(p.Label+" "+p.Description), 40), p.Reason, p.Creator)
 	}
 }
 
