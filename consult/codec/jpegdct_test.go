@@ -269,7 +269,7 @@ func randomDCT(i int, r *rand.Rand) dctEncoding {
 // transform of the definition gives, within its rounding.
 func TestJPEGRoundTrip(t *testing.T) {
 	r := rand.New(rand.NewPCG(81, 10918))
-	for i := range 200 {
+	for i := range 120 {
 		e := randomDCT(i, r)
 		planes := e.planes(r)
 		d := FrameDesc{Syntax: JPEGExtended, Rows: e.rows, Cols: e.cols, Samples: e.samples, BitsAllocated: 8 * ((e.precision + 7) / 8), Photometric: "YBR_FULL"}
@@ -330,7 +330,7 @@ func (e *dctEncoding) expected(plane []int, c int) []float64 {
 // Every sample is that of dcmdjpeg, chroma of all samplings too.
 func TestJPEGStreamsElsewhere(t *testing.T) {
 	r := rand.New(rand.NewPCG(50, 51))
-	for i := range 24 {
+	for i := range 12 {
 		e := randomDCT(i, r)
 		e.wide, e.dnl = false, false // it does not read these
 		d := FrameDesc{

@@ -159,8 +159,8 @@ func TestJPEGLosslessRoundTrip(t *testing.T) {
 // The same streams decode alike with dcmdjpeg and gdcmconv.
 func TestJPEGLosslessStreamsElsewhere(t *testing.T) {
 	r := rand.New(rand.NewPCG(57, 70))
-	for i := range 21 {
-		p := losslessParams{rows: 1 + r.IntN(70), cols: 1 + r.IntN(70), samples: 1 + 2*(i%2), precision: 16 - 8*(i%2), selection: 1 + i%7, restartRows: r.IntN(4)}
+	for i := range 7 {
+		p := losslessParams{rows: 1 + r.IntN(70), cols: 1 + r.IntN(70), samples: 1 + 2*(i%2), precision: 16 - 8*(i%2), selection: 1 + i, restartRows: r.IntN(4)}
 		cells := make([]uint16, p.rows*p.cols*p.samples)
 		for k := range cells {
 			cells[k] = uint16(r.IntN(1 << p.precision))
