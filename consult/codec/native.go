@@ -81,7 +81,7 @@ func Decode(d FrameDesc, data []byte) (*Native, error) {
 		return decodeJPEGLossless(d, data)
 	case JPEGLSLossless, JPEGLSNear:
 		return decodeJPEGLS(d, data)
-	case JPEG2000Lossless, JPEG2000:
+	case JPEG2000Lossless, JPEG2000, HTJ2KLossless, HTJ2KLosslessRPCL, HTJ2K:
 		return decodeJPEG2000(d, data)
 	case DeflatedFrame:
 		return decodeDeflated(d, data)

@@ -21,7 +21,11 @@ const (
 	// JPEG2000Lossless is reversible alone, JPEG2000 either.
 	JPEG2000Lossless = "1.2.840.10008.1.2.4.90"
 	JPEG2000         = "1.2.840.10008.1.2.4.91"
-	DeflatedFrame    = "1.2.840.10008.1.2.8.1"
+	// HTJ2K syntaxes are JPEG 2000 with the block coder of Part 15.
+	HTJ2KLossless     = "1.2.840.10008.1.2.4.201"
+	HTJ2KLosslessRPCL = "1.2.840.10008.1.2.4.202"
+	HTJ2K             = "1.2.840.10008.1.2.4.203"
+	DeflatedFrame     = "1.2.840.10008.1.2.8.1"
 )
 
 const syntaxRoot = "1.2.840.10008.1.2."
@@ -103,7 +107,7 @@ func Video(uid string) bool {
 func Displayable(uid string) bool {
 	switch uid {
 	case ImplicitLE, ExplicitLE, ExplicitBE, Deflated, Uncompressed, JPEGBaseline, JPEGExtended, RLE, JPEGLossless, JPEGLosslessSV1, JPEGLSLossless, JPEGLSNear,
-		JPEG2000Lossless, JPEG2000, DeflatedFrame:
+		JPEG2000Lossless, JPEG2000, HTJ2KLossless, HTJ2KLosslessRPCL, HTJ2K, DeflatedFrame:
 		return true
 	}
 	return false

@@ -47,6 +47,9 @@ func (d *blockDecoder) decode(b *block, kind, planes int, style byte) error {
 	if plane > planeMax {
 		return ErrFeature
 	}
+	if style&styleHT != 0 {
+		return d.ht(b, plane)
+	}
 	d.mq.reset()
 	pass, kindOfPass := 0, 2 // the first is a cleanup
 	for i := range b.segs {

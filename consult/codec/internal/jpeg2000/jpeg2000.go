@@ -1,7 +1,8 @@
 // Package jpeg2000 decodes JPEG 2000 Part 1 codestreams (ITU-T T.800): tiles and
 // tile-parts, all five progressions and their changes, precincts, layers, packed
 // packet headers, all code-block styles, region of interest by shift, subsampled
-// components, 5/3 and 9/7 wavelets, RCT and ICT, 1 to 16 bits.
+// components, 5/3 and 9/7 wavelets, RCT and ICT, 1 to 16 bits; and Part 15, the
+// high-throughput block coder (ITU-T T.814), with one set of its passes a block.
 //
 // The codestream is foreign: every size is checked before it is allocated, and
 // Decode gives all samples or an error.
@@ -42,6 +43,8 @@ const (
 	styleCausal
 	stylePredictable // only a help against errors: nothing to decode
 	styleSymbols
+	styleHT    // T.814 §A.4
+	styleMixed // with blocks of both kinds
 )
 
 // Want is the size that the image must have; nothing else is decoded.
@@ -54,6 +57,7 @@ type Image struct {
 	Signed     bool
 	Boxed      bool // the codestream was inside a JP2 file
 	Colour     bool // RCT or ICT was undone
+	HT         bool // the block coder of Part 15
 	Subsampled bool // samples of a component were repeated
 }
 
@@ -147,6 +151,7 @@ func Decode(data []byte, want Want) (*Image, error) {
 			return nil, err
 		}
 		im.Colour = im.Colour || t.params.transform
+		im.HT = im.HT || t.params.coding[0].style&styleHT != 0
 	}
 	if im.Subsampled {
 		if err := d.repeat(im.Samples); err != nil {

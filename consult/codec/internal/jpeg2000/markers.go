@@ -49,6 +49,9 @@ func (d *decoder) complete() error {
 	return nil
 }
 
+// capHT is Part 15 in the capabilities.
+const capHT = 1 << (32 - 15)
+
 func (d *decoder) segment(marker uint16, seg []byte, want Want, p *params, main bool) error {
 	if marker != 0xFF51 && !d.haveSIZ {
 		return ErrDamaged
@@ -60,7 +63,9 @@ func (d *decoder) segment(marker uint16, seg []byte, want Want, p *params, main 
 		}
 		return d.size(seg, want)
 	case 0xFF50: // CAP: parts beyond this one (T.800 §A.5.2)
-		return ErrFeature
+		if len(seg) < 4 || binary.BigEndian.Uint32(seg)&^capHT != 0 {
+			return ErrFeature
+		}
 	case 0xFF52:
 		d.haveCOD = true
 		return p.cod(seg)

@@ -173,6 +173,9 @@ func passCount(h *headerBits) int {
 
 // lengths reads the segment lengths of one block's passes (§B.10.7).
 func (r *reader) lengths(b *block, h *headerBits, passes int, style byte) error {
+	if style&styleHT != 0 {
+		return r.htLengths(b, h, passes)
+	}
 	done := int(b.passes)
 	if done+passes > passesMax {
 		return ErrDamaged
@@ -190,6 +193,35 @@ func (r *reader) lengths(b *block, h *headerBits, passes int, style byte) error 
 		done += n
 		passes -= n
 		r.list = append(r.list, contribution{b, k, length})
+	}
+	if h.bad {
+		return ErrDamaged
+	}
+	return nil
+}
+
+// htLengths reads those of high-throughput passes (T.814 §B.3): a segment of the
+// cleanup pass, and one of the two that refine it. Passes before it are of
+// planes that are left out.
+func (r *reader) htLengths(b *block, h *headerBits, passes int) error {
+	if b.passes == 0 {
+		skipped := (passes - 1) / 3 * 3
+		b.zero += uint8(skipped / 3)
+		passes -= skipped + 1
+		b.passes = 1
+		b.segs = append(b.segs, segment{passes: 1})
+		r.list = append(r.list, contribution{b, 0, h.bits(int(b.lblock) + bits.Len(uint(skipped+1)) - 1)})
+	}
+	if int(b.passes)+passes > 3 {
+		return ErrFeature // several sets of passes
+	}
+	if passes > 0 {
+		if len(b.segs) == 1 {
+			b.segs = append(b.segs, segment{})
+		}
+		b.segs[1].passes += passes
+		b.passes += uint8(passes)
+		r.list = append(r.list, contribution{b, 1, h.bits(int(b.lblock) + bits.Len(uint(passes)) - 1)})
 	}
 	if h.bad {
 		return ErrDamaged

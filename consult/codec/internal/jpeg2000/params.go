@@ -32,8 +32,11 @@ func readCoding(s []byte, custom bool) (coding, error) {
 	}
 	c.levels, c.xcb, c.ycb, c.style = int(s[0]), int(s[1]&15)+2, int(s[2]&15)+2, s[3]
 	c.reversible = s[4] == 1
-	if c.levels > levelsMax || c.xcb > 10 || c.ycb > 10 || c.xcb+c.ycb > 12 || s[4] > 1 || c.style > 63 {
+	if c.levels > levelsMax || c.xcb > 10 || c.ycb > 10 || c.xcb+c.ycb > 12 || s[4] > 1 {
 		return c, ErrDamaged
+	}
+	if c.style&styleMixed != 0 || c.style&styleHT != 0 && c.style&^(styleHT|styleCausal) != 0 {
+		return c, ErrFeature
 	}
 	for i := range c.precincts {
 		c.precincts[i] = 0xFF
