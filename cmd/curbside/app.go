@@ -187,7 +187,7 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 var later = map[string]bool{
 	"attest": true, "deid": true, "bundle": true, "gateway": true, "backup": true,
 	"contact find": true, "audit export": true,
-	"case seal": true, "case reveal": true, "case vote": true, "case archive": true,
+	"case archive": true,
 }
 
 // places checks positional arguments by their names in Use: "CASE", "[STUDY]", "PATH...".

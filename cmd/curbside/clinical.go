@@ -16,6 +16,7 @@ func (a *app) clinicalCmds() []*cobra.Command {
 	return []*cobra.Command{
 		a.caseAskCmd(), a.caseReadingCmd(), a.caseAssignCmd(), a.caseAcknowledgeCmd(), a.caseCriticalCmd(), a.caseAttemptCmd(),
 		a.caseTriageCmd(), a.caseOutcomeCmd(), a.caseQuarantineCmd(), a.caseWithdrawCmd(), a.caseReopenCmd(),
+		a.caseSealCmd(), a.caseRevealCmd(), a.caseConsensusCmd(), a.caseVoteCmd(), a.caseAgreementCmd(),
 	}
 }
 
@@ -116,8 +117,8 @@ func (a *app) caseCriticalCmd() *cobra.Command {
 		Short: "report a finding that somebody must acknowledge",
 		Long: `critical reports a finding that a named person must read back. It stays on top of the worklist of
 everybody in the case until then, and the case cannot be closed. Categories: 1 within minutes,
-2 within hours, 3 within days. The first --who must acknowledge; the others are told in turn when
-the time runs out, and any of them may.`,
+2 within hours, 3 within days. Any of those in --who may acknowledge it. While nobody does they are
+reminded; each time that the time runs out one more is told: your roster, the requester, coordinators.`,
 		Example: `  curbside case critical 9c1e --category 1 --text "Tension pneumothorax left"
   curbside case critical 9c1e --of 44d0 --category 2 --text "Free air" --who "Clinic Puno" --due 30m`,
 	}
@@ -125,7 +126,7 @@ the time runs out, and any of them may.`,
 	fs := cmd.Flags()
 	fs.StringVar(&req.Of, "of", "", "the `ENTRY` of the report or mark that shows it (default your newest report)")
 	fs.IntVar(&req.Category, "category", 1, "`TIER`: 1 minutes, 2 hours, 3 days")
-	fs.StringArrayVar(&req.Who, "who", nil, "the `MEMBER` who must acknowledge, then the alternates (repeatable; default the requester)")
+	fs.StringArrayVar(&req.Who, "who", nil, "a `MEMBER` who must acknowledge (repeatable; default the requester)")
 	fs.StringVar(&due, "due", "", "`TIME` until when: 2026-03-04T12:00:00Z, or 30m from now (default by category)")
 	a.complete(cmd, "who", a.contactIDs)
 	completeWords(cmd, "category", "1", "2", "3")

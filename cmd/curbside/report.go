@@ -63,11 +63,13 @@ replaced before the report can be signed.`,
 			if req.Of != "" && req.Status != "addendum" {
 				return usage("--of goes with --status addendum")
 			}
-			s, form, err := t.read(a, cmd)
-			if err != nil {
-				return err
+			req.Case = args[0]
+			if !req.Consensus {
+				var err error
+				if req.Text, req.Form, err = t.read(a, cmd); err != nil {
+					return err
+				}
 			}
-			req.Case, req.Text, req.Form = args[0], s, form
 			ref, err := call(cmd.Context(), a, control.CaseReport, req)
 			if err != nil {
 				return err
@@ -79,6 +81,10 @@ replaced before the report can be signed.`,
 	cmd.Flags().StringVar(&req.Status, "status", "final", "`STATUS`: "+strings.Join(reportStatuses, ", "))
 	cmd.Flags().StringVar(&req.Of, "of", "", "the `REPORT` that an addendum belongs to (default the newest)")
 	cmd.Flags().BoolVar(&req.Correction, "correction", false, "the addendum corrects the report: it is shown with it, and has to be acknowledged anew")
+	cmd.Flags().BoolVar(&req.Consensus, "consensus", false, "the report is the consensus draft with its votes, for the chair to sign")
+	cmd.MarkFlagsMutuallyExclusive("consensus", "text")
+	cmd.MarkFlagsMutuallyExclusive("consensus", "text-file")
+	cmd.MarkFlagsMutuallyExclusive("consensus", "form")
 	completeWords(cmd, "status", reportStatuses...)
 	return cmd
 }

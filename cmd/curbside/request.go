@@ -22,6 +22,7 @@ type requestFlags struct {
 	pseudonymous bool
 	deadline     string
 	form         string
+	blind        bool
 	samePatient  string
 	reason       string
 }
@@ -97,6 +98,7 @@ func (f *requestFlags) flags(a *app, cmd *cobra.Command) {
 	fs.StringVar(&f.deadline, "deadline", "", "`TIME` when the answer is needed: 2026-03-04T12:00:00Z, or 48h from now")
 	fs.StringVar(&f.req.Consent, "consent", "", "`BASIS`: treatment, patient, emergency, law or other (default: the setting consent)")
 	fs.StringVar(&f.form, "form", "", "a filled-in request form, a JSON `FILE` (see: curbside form list)")
+	fs.BoolVar(&f.blind, "blind", false, "a group consult: opinions stay sealed until all are in, or the chair reveals them")
 	fs.StringVar(&f.req.Key, "key", "", "your own `NAME` for this request: repeated with it, it is made once")
 	fs.BoolVar(&f.req.Check, "check", false, "only say what would be warned of or refused; nothing is sent")
 	fs.StringVar(&f.samePatient, "same-patient", "", "the patient `ID` of a study that differs, typed to say that it is one patient")
@@ -148,6 +150,12 @@ func (f *requestFlags) finish(now time.Time, cmd *cobra.Command) error {
 		if f.req.Form, err = readForm(f.form); err != nil {
 			return err
 		}
+	}
+	if f.blind {
+		if f.req.Form == nil {
+			f.req.Form = map[string]any{}
+		}
+		f.req.Form["reading"] = "blind"
 	}
 	return nil
 }

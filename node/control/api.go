@@ -508,6 +508,8 @@ type CaseReportRequest struct {
 	Of     string `json:"of,omitempty"`     // the report an addendum belongs to
 	// Correction: an addendum that corrects the report.
 	Correction bool `json:"correction,omitempty"`
+	// Consensus: the report signs the acting consensus draft with its votes, in their very words.
+	Consensus bool `json:"consensus,omitempty"`
 	// Form is a filled opinion form; where there is no text, what it says is the text.
 	Form map[string]any `json:"form,omitempty"`
 }

@@ -20,6 +20,15 @@ var (
 	CaseOutcome     = Op[CaseOutcomeRequest, EntryRef]("case/outcome")
 	// CaseQuarantine says that a study is another patient's: nobody shows it any more.
 	CaseQuarantine = Op[CaseQuarantineRequest, EntryRef]("case/quarantine")
+	// CaseSeal seals one's read of a blind reading: only its hash goes out. CaseReveal has the reads
+	// opened, by a chair; each node then opens its own.
+	CaseSeal   = Op[CaseReportRequest, EntryRef]("case/seal")
+	CaseReveal = Op[CaseRequest, EntryRef]("case/reveal")
+	// CaseConsensus drafts what the panel votes on; a changed draft voids the votes.
+	CaseConsensus = Op[CaseConsensusRequest, EntryRef]("case/consensus")
+	CaseVote      = Op[CaseVoteRequest, EntryRef]("case/vote")
+	// CaseAgreement says who reads what in the case.
+	CaseAgreement = Op[CaseRequest, Agreement]("case/agreement")
 	// CaseAssign says who is to answer, the primary first; an assignee hands over by it.
 	CaseAssign = Op[CaseAssignRequest, EntryRef]("case/assign")
 )
@@ -53,7 +62,7 @@ type CaseCriticalRequest struct {
 	Of       string     `json:"of,omitempty"` // a report or mark; one's own newest report if not said
 	Category int        `json:"category"`     // the tier, 1 to 3
 	Text     string     `json:"text"`
-	Who      []string   `json:"who,omitempty"` // who must acknowledge, then the alternates; the requester if not said
+	Who      []string   `json:"who,omitempty"` // who must acknowledge, any of them; the requester if not said
 	Due      *time.Time `json:"due,omitempty"`
 }
 
@@ -140,7 +149,7 @@ type Critical struct {
 	Category   int        `json:"category"`
 	Text       string     `json:"text"`
 	Time       time.Time  `json:"time"`
-	Who        []string   `json:"who"` // names of who must acknowledge, the alternates after
+	Who        []string   `json:"who"` // names of who must acknowledge
 	Due        *time.Time `json:"due"`
 	Open       bool       `json:"open"`
 	ForMe      bool       `json:"for_me"` // the acting person may acknowledge it
@@ -170,4 +179,85 @@ type Acknowledged struct {
 type OtherPatient struct {
 	ID     string `json:"id"` // the patient id of the study that differs
 	Reason string `json:"reason"`
+}
+
+// CaseConsensusRequest drafts a consensus.
+type CaseConsensusRequest struct {
+	Case   string `json:"case"`
+	Text   string `json:"text"`
+	Quorum int    `json:"quorum,omitempty"` // more than half of the panel if not said
+}
+
+// CaseVoteRequest votes on a consensus draft.
+type CaseVoteRequest struct {
+	Case      string `json:"case"`
+	Consensus string `json:"consensus,omitempty"` // the acting draft if not said
+	Choice    string `json:"choice"`              // agree, reservation, dissent, abstain
+	Text      string `json:"text,omitempty"`
+}
+
+// Agreement is who reads what in a case, its reads, and the consensus.
+type Agreement struct {
+	Blind    bool         `json:"blind"`
+	Revealed bool         `json:"revealed"`
+	Reads    []PanelRead  `json:"reads"`
+	Items    []ItemAgreed `json:"items"` // fields of opinion forms that several filled in
+	// Consensus is the acting draft with its votes, null before there is one.
+	Consensus *ConsensusDraft `json:"consensus"`
+}
+
+// PanelRead is one member of the panel with what they read.
+type PanelRead struct {
+	Person  string  `json:"person"`
+	Name    string  `json:"name"`
+	State   string  `json:"state"`   // "", sealed, opened; sealed, never opened; …
+	Blinded bool    `json:"blinded"` // could not know another's read
+	Report  *string `json:"report"`  // the newest that counts, once it can be read
+	Text    string  `json:"text"`
+}
+
+// ItemAgreed is raw agreement on one field: the largest part of the readers who say the same.
+// Within one case nothing more can be said (FIELD §4.8).
+type ItemAgreed struct {
+	Field  string       `json:"field"`
+	Title  string       `json:"title"`
+	Values []ItemSaid   `json:"values"`
+	Agree  int          `json:"agree"` // how many say the commonest value
+	Of     int          `json:"of"`
+	Spread *NumberRange `json:"spread"` // of numbers
+}
+
+// ItemSaid is what one reader says.
+type ItemSaid struct {
+	Person string `json:"person"`
+	Name   string `json:"name"`
+	Value  string `json:"value"`
+}
+
+// NumberRange is the median and range of numbers.
+type NumberRange struct {
+	Median float64 `json:"median"`
+	Min    float64 `json:"min"`
+	Max    float64 `json:"max"`
+}
+
+// ConsensusDraft is what the panel votes on.
+type ConsensusDraft struct {
+	Entry    string      `json:"entry"`
+	Author   string      `json:"author"`
+	Text     string      `json:"text"`
+	Panel    []string    `json:"panel"` // names
+	Quorum   int         `json:"quorum"`
+	Reached  bool        `json:"reached"`
+	Votes    []PanelVote `json:"votes"`
+	SignedBy *string     `json:"signed_by"` // the report that signs it
+}
+
+// PanelVote is one vote.
+type PanelVote struct {
+	Person string    `json:"person"`
+	Name   string    `json:"name"`
+	Choice string    `json:"choice"`
+	Text   string    `json:"text"`
+	Time   time.Time `json:"time"`
 }

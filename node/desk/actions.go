@@ -25,6 +25,7 @@ type draftRow struct {
 	// Correction: the addendum corrects, it does not only add.
 	Correction bool           `cbor:"4,keyasint,omitempty"`
 	Form       []report.Field `cbor:"5,keyasint,omitempty"` // the opinion form, by field
+	Consensus  ledger.EntryID `cbor:"6,keyasint"`           // the draft that it signs; zero otherwise
 }
 
 // act posts one content entry in a case.
@@ -313,6 +314,12 @@ func (d *Desk) CaseReport(ctx context.Context, req control.CaseReportRequest) (c
 const promptShown = 60
 
 func newDraft(p *person, t *thread, req control.CaseReportRequest) (draftRow, error) {
+	if req.Consensus {
+		if req.Text != "" || req.Form != nil || req.Of != "" {
+			return draftRow{}, control.Errorf(control.Usage, "a consensus says what the draft and its votes say, and nothing else")
+		}
+		return consensusDraft(t)
+	}
 	row := draftRow{Text: req.Text, Status: req.Status}
 	fields, prose, err := reportForm(req.Form)
 	if err != nil {
@@ -469,6 +476,11 @@ func (d *Desk) sign(t *thread, p *person, row draftRow) (control.ReportRef, erro
 		ref, err := d.actOn(t, p, ledger.Addendum, body)
 		return control.ReportRef{Report: ref.Entry, Status: row.Status}, err
 	}
+	if row.Consensus != (ledger.EntryID{}) {
+		if err := sameConsensus(t, row); err != nil {
+			return control.ReportRef{}, err
+		}
+	}
 	body, err := d.reportBody(t, p, row)
 	if err != nil {
 		return control.ReportRef{}, err
@@ -499,10 +511,15 @@ func (d *Desk) reportBody(t *thread, p *person, row draftRow) (consult.ReportBod
 		doc.Images = append(doc.Images, img)
 		body.Images = append(body.Images, count)
 	}
+	consensus := row.Consensus != (ledger.EntryID{})
+	if consensus {
+		body.Consensus = &row.Consensus
+	}
 	for _, r := range s.Reports {
-		// One's own earlier reports of the same round are replaced by the new one.
+		// One's own earlier reports of the same round are replaced by the new one; what the chair read
+		// is not replaced by what the panel says.
 		if r.Author == p.id && r.Of == nil && r.SupersededBy == nil && r.Valid && r.Round == s.Round &&
-			(r.Status == consult.StatusPreliminary || row.Status == consult.StatusFinal) {
+			(r.Status == consult.StatusPreliminary && !consensus || row.Status == consult.StatusFinal && r.Status == consult.StatusFinal) {
 			body.Supersedes = append(body.Supersedes, r.Entry)
 		}
 	}

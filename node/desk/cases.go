@@ -130,7 +130,7 @@ func (d *Desk) caseRow(p *person, t *thread) control.Case {
 		at := time.UnixMilli(s.NeededByMS).UTC()
 		c.Deadline = &at
 	}
-	clock := d.clock()
+	clock := d.clock(p)
 	c.Due, c.Criticals = d.dueRows(s, clock), d.criticalRows(p, s, clock)
 	if s.Overdue(clock) {
 		c.Flags = append(c.Flags, consult.FlagOverdue)

@@ -36,22 +36,16 @@ type toldRow struct {
 	Level  uint64
 }
 
-// Shares of a target at which somebody is told (FIELD §4.5).
+// dueShares are the parts of a target at which somebody is told (FIELD §4.5).
 var dueShares = []float64{0.5, 0.8, 1, 1.5}
 
-const (
-	levelHalf    = 1
-	levelAmber   = 2
-	levelOverdue = 3
-	levelPhone   = 4
-)
-
-// remindEvery is how often an open critical finding is told again, by its tier (FIELD §4.6).
-var remindEvery = [...]time.Duration{1: 5 * time.Minute, 2: time.Hour, 3: 24 * time.Hour}
-
-// clock is what Fold does not know.
-func (d *Desk) clock() consult.Clock {
-	return consult.Clock{NowMS: d.nowMS(), Targets: d.targets()}
+// clock is what Fold does not know. The lock is held.
+func (d *Desk) clock(p *person) consult.Clock {
+	c := consult.Clock{NowMS: d.nowMS(), Targets: d.targets(), Device: p.device.ID()}
+	for _, r := range d.roster(p) {
+		c.Alternates = append(c.Alternates, r.Person)
+	}
+	return c
 }
 
 // targets are those of FIELD §4.4, as the setting changes them. The lock is held. The setting is
@@ -159,13 +153,10 @@ func (d *Desk) attend(ctx context.Context) time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	next := dueEvery
-	c := d.clock()
-	for _, t := range d.threads {
-		if t.stranger || t.broken || t.fold().Request == nil {
-			continue
-		}
-		for _, p := range d.persons {
-			if t.ledger.Members().Ranks[p.id] > ledger.RankNone {
+	for _, p := range d.persons {
+		c := d.clock(p)
+		for _, t := range d.threads {
+			if !t.stranger && !t.broken && t.fold().Request != nil && t.ledger.Members().Ranks[p.id] > ledger.RankNone {
 				next = min(next, d.attendTo(ctx, p, t, c))
 			}
 		}
@@ -173,125 +164,86 @@ func (d *Desk) attend(ctx context.Context) time.Duration {
 	return max(next, dueSoon)
 }
 
-// attendTo looks at a case for one member here.
+// attendTo looks at a case for one member here, and returns when to look again.
 func (d *Desk) attendTo(ctx context.Context, p *person, t *thread, c consult.Clock) time.Duration {
-	s := t.fold()
-	next := dueEvery
+	if err := d.openRead(t, p); err != nil {
+		d.log.WarnContext(ctx, "sealed read not opened", slog.String("case", t.ledger.ID().String()), slog.Any("error", err))
+	}
 	told := d.told(p, t)
 	var now []toldRow
-	for _, due := range s.DueAt(c) {
-		row, verb, again := d.level(p, s, due, c.NowMS)
-		next = min(next, again)
-		if row.Level > 0 {
-			now = append(now, row)
-			if was := toldLevel(told, row); row.Level > was {
-				d.notify(p, t, verb)
-			}
+	var critical []consult.Alarm
+	for _, a := range t.fold().Alarms(c) {
+		if a.What == consult.DueCritical {
+			critical = append(critical, a)
 		}
-		if due.What == consult.DueAccepted {
-			d.escalate(ctx, p, t, due, c.NowMS)
+		if !slices.Contains(a.For, p.id) {
+			continue
 		}
-		if due.What == consult.DueCritical {
-			d.passOn(ctx, p, t, due)
-		}
-	}
-	if orphan(p, s) {
-		row := toldRow{What: noticeOrphan, FromMS: s.Times.AskedMS, Level: 1}
-		if now = append(now, row); toldLevel(told, row) == 0 {
-			d.notify(p, t, noticeOrphan)
+		row := toldOf(a)
+		if now = append(now, row); row.Level > toldLevel(told, row) {
+			d.notify(p, t, verbOf(a))
 		}
 	}
 	d.keepTold(ctx, p, t, told, now)
-	return next
+	for _, a := range critical {
+		d.passOn(ctx, p, t, a)
+	}
+	due := t.fold().DueAt(c)
+	for _, x := range due {
+		if x.What == consult.DueAccepted {
+			d.escalate(ctx, p, t, x, c.NowMS)
+		}
+	}
+	return lookAgain(due, critical, c.NowMS)
 }
 
-// level is how far a clock has run, if it concerns a person, with what to tell them, and when it
-// will have run further.
-func (d *Desk) level(p *person, s *consult.State, due consult.Due, nowMS int64) (row toldRow, verb string, again time.Duration) {
-	row = toldRow{What: due.What, FromMS: due.FromMS}
-	if due.Entry != nil {
-		row.Entry = *due.Entry
+// toldOf is how far an alarm has gone. A critical finding is told again with each reminder.
+func toldOf(a consult.Alarm) toldRow {
+	row := toldRow{What: a.What, FromMS: a.AtMS, Level: uint64(a.Level)}
+	if a.Entry != nil {
+		row.Entry = *a.Entry
 	}
-	if due.What == consult.DueCritical {
-		return d.criticalLevel(p, s, due, nowMS, row)
+	if a.What == consult.DueCritical {
+		row.Level += uint64(max(a.Next, 0))
 	}
-	again = dueEvery
-	wait := due.AtMS - due.FromMS
-	for i, share := range dueShares {
-		at := due.FromMS + int64(share*float64(wait))
-		if nowMS < at {
-			again = min(again, time.Duration(at-nowMS)*time.Millisecond)
-			break
-		}
-		row.Level = uint64(i + 1)
-	}
+	return row
+}
+
+// verbOf is what an alarm says in a notice.
+func verbOf(a consult.Alarm) string {
 	switch {
-	case !concerns(p, s, due.What), row.Level == levelHalf && s.Request.Author == p.id: // half of the time is only the consultant's reminder
-		row.Level = 0
-	case row.Level == levelPhone:
-		verb = noticePhone
-	case row.Level == levelOverdue:
-		verb = "overdue-" + due.What
+	case a.What == consult.DueOrphan:
+		return noticeOrphan
+	case a.What == consult.DueCritical && a.Level == 0:
+		return consult.DueCritical
+	case a.What != consult.DueCritical && a.Has(consult.ActPhone):
+		return noticePhone
+	case a.What == consult.DueCritical || a.Level >= overdueLevel:
+		return "overdue-" + a.What
 	default:
-		verb = "due-" + due.What
-	}
-	return row, verb, again
-}
-
-// concerns reports whether a step is to be told to a person: the requester's side of everything,
-// a consultant of what they are to do.
-func concerns(p *person, s *consult.State, what string) bool {
-	m, _ := s.Member(p.id)
-	if m.Rank >= ledger.RankAdmin {
-		return true
-	}
-	switch what {
-	case consult.DueAccepted, consult.DuePreliminary, consult.DueFinal, consult.DueNeeded:
-		return m.Assigned && !m.Declined
-	default:
-		return false
+		return "due-" + a.What
 	}
 }
 
-// criticalLevel counts reminders: for who must acknowledge at once and then in steps, for who
-// found it each time that the time ran out.
-func (d *Desk) criticalLevel(p *person, s *consult.State, due consult.Due, nowMS int64, row toldRow) (_ toldRow, verb string, again time.Duration) {
-	x, ok := findCritical(s, row.Entry)
-	if !ok {
-		return row, "", dueEvery
-	}
-	passed := time.Duration(max(nowMS-due.FromMS, 0)) * time.Millisecond
-	step := remindEvery[x.Category]
-	if x.Author == p.id {
-		step = time.Duration(due.AtMS-due.FromMS) * time.Millisecond
-	}
-	n := uint64(passed / step)
-	again = min(dueEvery, step-passed%step)
-	switch turn := criticalTurn(s, x, due, nowMS); {
-	case x.Author == p.id:
-		row.Level, verb = n, "overdue-"+consult.DueCritical
-	case slices.Contains(turn, p.id):
-		row.Level, verb = n+1, consult.DueCritical
-		if due.Share >= 1 {
-			verb = "overdue-" + consult.DueCritical
-		}
-	}
-	return row, verb, again
-}
+// overdueLevel is the level of an alarm whose time is over.
+const overdueLevel = 100
 
-// criticalTurn are those who are to be told: the first who is named and, each time that the time
-// ran out, one more; the owners where nobody is named.
-func criticalTurn(s *consult.State, x consult.Critical, due consult.Due, nowMS int64) []identity.PersonID {
-	if len(x.Who) == 0 {
-		var owners []identity.PersonID
-		for _, m := range s.Members {
-			if m.Rank == ledger.RankFounder {
-				owners = append(owners, m.Person)
+// lookAgain is when the next alarm may come.
+func lookAgain(due []consult.Due, critical []consult.Alarm, nowMS int64) time.Duration {
+	next := nowMS + dueEvery.Milliseconds()
+	for _, x := range due {
+		for _, share := range dueShares {
+			if at := x.FromMS + int64(share*float64(x.AtMS-x.FromMS)); at > nowMS {
+				next = min(next, at)
 			}
 		}
-		return owners
 	}
-	return x.Who[:min(len(x.Who), 1+int(max(nowMS-due.FromMS, 0)/max(due.AtMS-due.FromMS, 1)))]
+	for _, a := range critical {
+		if a.Next > nowMS {
+			next = min(next, a.Next)
+		}
+	}
+	return time.Duration(next-nowMS) * time.Millisecond
 }
 
 func findCritical(s *consult.State, id ledger.EntryID) (consult.Critical, bool) {
@@ -306,40 +258,34 @@ func findCritical(s *consult.State, id ledger.EntryID) (consult.Critical, bool) 
 // byNode is the method of an attempt that a node made by itself.
 const byNode = "curbside"
 
-// passOn records, on the node of who found it, that a critical finding went to the next one named:
-// who told whom when must not depend on anybody's memory.
-func (d *Desk) passOn(ctx context.Context, p *person, t *thread, due consult.Due) {
+// passOn records, on the node of who found it, who was told of a critical finding beside those who
+// must acknowledge it: who told whom when must not depend on anybody's memory.
+func (d *Desk) passOn(ctx context.Context, p *person, t *thread, a consult.Alarm) {
 	s := t.fold()
-	x, ok := findCritical(s, *due.Entry)
-	if !ok || x.Author != p.id || len(x.Who) < 2 {
+	x, ok := findCritical(s, *a.Entry)
+	if !ok || x.Author != p.id || a.Level == 0 {
 		return
 	}
-	told := 0
+	said := map[string]bool{}
 	for _, id := range x.Attempts {
-		if post, ok := s.Post(id); ok && post.Author == p.id && strings.Contains(post.Text, " by "+byNode+": ") {
-			told++
+		e := t.ledger.Entry(id)
+		got, err := consult.Decode(ledger.Attempt, e.Body)
+		if b, ok := got.(*consult.AttemptBody); err == nil && ok && e.Person == p.id && b.Method == byNode {
+			said[b.Whom] = true
 		}
 	}
-	turn := criticalTurn(s, x, due, d.nowMS())
-	for _, who := range turn[min(told+1, len(turn)):] {
-		_, err := d.append(t, p, ledger.Attempt, consult.AttemptBody{
-			Critical: x.Entry, Method: byNode, Whom: d.memberName(who), Result: "told, since nobody acknowledged in time",
-		})
-		if err != nil {
+	for _, who := range a.For {
+		m, _ := s.Member(who)
+		body := consult.AttemptBody{Critical: x.Entry, Method: byNode, Whom: d.memberName(who), Result: "told, since nobody acknowledged in time"}
+		if slices.Contains(x.Who, who) || m.Rank < ledger.RankWriter || said[body.Whom] {
+			continue
+		}
+		if _, err := d.append(t, p, ledger.Attempt, body); err != nil {
 			d.log.WarnContext(ctx, "critical finding not passed on", slog.String("case", s.Case.String()), slog.Any("error", err))
 			return
 		}
 		d.notify(p, t, noticeEscalated)
 	}
-}
-
-// orphan reports whether nobody is to answer an open case of a person's (F16).
-func orphan(p *person, s *consult.State) bool {
-	if s.Request.Author != p.id || s.State == consult.StateDeclined || s.State == consult.StateAnswered || s.State == consult.StateAcknowledged {
-		return false
-	}
-	_, open := s.OpenRound()
-	return open && !slices.ContainsFunc(s.Members, func(m consult.Member) bool { return m.Assigned && !m.Declined })
 }
 
 // escalate asks the next reader of the requester's roster once nobody has accepted in time, or
@@ -457,6 +403,7 @@ func (d *Desk) keepTold(ctx context.Context, p *person, t *thread, was, now []to
 
 // criticalRows lists critical findings with who told whom when, the open ones first.
 func (d *Desk) criticalRows(p *person, s *consult.State, c consult.Clock) []control.Critical {
+	due := s.DueAt(c)
 	out := []control.Critical{}
 	for _, x := range s.Criticals {
 		row := control.Critical{
@@ -468,9 +415,9 @@ func (d *Desk) criticalRows(p *person, s *consult.State, c consult.Clock) []cont
 		}
 		m, _ := s.Member(p.id)
 		row.ForMe = row.Open && (slices.Contains(x.Who, p.id) || len(x.Who) == 0 && m.Rank == ledger.RankFounder)
-		for _, due := range s.DueAt(c) {
-			if due.Entry != nil && *due.Entry == x.Entry {
-				at := time.UnixMilli(due.AtMS).UTC()
+		for _, y := range due {
+			if y.Entry != nil && *y.Entry == x.Entry {
+				at := time.UnixMilli(y.AtMS).UTC()
 				row.Due = &at
 			}
 		}
