@@ -375,6 +375,8 @@ func (c *casePage) do(id string) tea.Cmd {
 		return signCase(c.r, c.d)
 	case "invite":
 		return c.r.push(newInvite(c.r, c.id))
+	case "acts":
+		return c.acts()
 	case "close":
 		text := []string{"The case is closed for all its members. It can be opened again while it is kept."}
 		if c.d.Report == nil {

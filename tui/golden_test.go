@@ -41,6 +41,10 @@ var screens = map[string][]string{
 	"palette":        {":"},
 	"me":             {"3", "m"},
 	"verify":         {"3", "v"},
+	"acts":           {"enter", "b"},
+	"critical":       {"enter", "b", "c", "r", "i", "t", "enter"},
+	"patients":       {":", "p", "a", "t", "i", "enter"},
+	"patient":        {":", "p", "a", "t", "i", "enter", "enter"},
 }
 
 var sizes = [][2]int{{80, 24}, {120, 40}, {200, 60}}

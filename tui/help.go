@@ -55,6 +55,8 @@ func newPalette(r *root, casesOnly bool) *palette {
 			p.items = append(p.items, option{"go to " + strings.ToLower(name), func() tea.Cmd { return r.home(i) }})
 		}
 		p.items = append(p.items,
+			option{"go to patients", func() tea.Cmd { return r.push(newPatients(r)) }},
+			option{"roster: who is asked next", r.roster},
 			option{"new request", func() tea.Cmd { return r.push(newRequest(r, "")) }},
 			option{"lock", r.lock},
 			option{"what happened (log)", func() tea.Cmd { return r.open(newReader(r, "Log", slices.Clone(r.log))) }},

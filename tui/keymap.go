@@ -35,6 +35,11 @@ var keymap = []binding{
 	{"contacts", "remove", []string{"X"}, "remove…", ""},
 	{"contacts", "filter", []string{"/"}, "filter", "filter"},
 
+	{"patients", "enter", []string{"enter"}, "time line", "open"},
+	{"patient", "enter", []string{"enter"}, "open the case; of a study, ask about it", "open"},
+	{"patient", "link", []string{"+"}, "the same as somebody else…", "link…"},
+	{"patient", "unlink", []string{"-"}, "not the same…", ""},
+
 	{"transfers", "retry", []string{"!"}, "look again", "again"},
 
 	{"case", "pane", []string{"tab"}, "next pane", "pane"},
@@ -48,6 +53,7 @@ var keymap = []binding{
 	{"case", "sign", []string{"S"}, "sign…", "sign…"},
 	{"case", "decline", []string{"D"}, "decline…", ""},
 	{"case", "invite", []string{"I"}, "invite…", ""},
+	{"case", "acts", []string{"b"}, "everything that can be done in the case…", "acts…"},
 	{"case", "close", []string{"C"}, "close the case…", ""},
 	{"case", "copy", []string{"y"}, "copy the case's id", ""},
 
@@ -145,6 +151,11 @@ var keymap = []binding{
 
 	{"dialog", "dialog-ok", []string{"enter"}, "go on", "go on"},
 	{"dialog", "dialog-close", []string{"esc"}, "cancel", "cancel"},
+	{"sheet", "sheet-next", []string{"tab", "down"}, "next field", "next"},
+	{"sheet", "sheet-prev", []string{"shift+tab", "up"}, "field before", ""},
+	{"sheet", "sheet-enter", []string{"enter"}, "next field; after the last: do it", ""},
+	{"sheet", "sheet-send", []string{"ctrl+d", "alt+enter"}, "do it", "do it"},
+	{"sheet", "sheet-leave", []string{"esc"}, "cancel", "cancel"},
 	{"compose", "compose-send", []string{"ctrl+d", "alt+enter"}, "send", "send"},
 	{"compose", "compose-keep", []string{"esc"}, "keep for later", "keep for later"},
 	{"progress", "dialog-close", []string{"esc"}, "call it off", "call it off"},
@@ -154,6 +165,7 @@ var keymap = []binding{
 
 	{"report", "editor", []string{"ctrl+e"}, "$EDITOR", "$EDITOR"},
 	{"report", "done", []string{"ctrl+d", "alt+enter"}, "sign…", "sign…"},
+	{"report", "template", []string{"ctrl+p"}, "start from a template…", "template"},
 	{"report", "kind", []string{"ctrl+t"}, "final, preliminary", "final/preliminary"},
 	{"report", "back", []string{"esc"}, "save the draft, back", "save, back"},
 

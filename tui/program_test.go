@@ -62,7 +62,7 @@ func TestProgram(t *testing.T) {
 	key("esc")
 	until("no help", func() bool { return !strings.Contains(s.Text(), "Keys here") })
 	key("q")
-	until("the inbox again", shows("by urgency"))
+	until("the inbox again", shows("by due"))
 	key("q")
 	select {
 	case err := <-ended:

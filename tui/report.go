@@ -12,6 +12,7 @@ import (
 	"charm.land/bubbles/v2/textarea"
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/curbside-p2p/curbside/consult/report"
 	"github.com/curbside-p2p/curbside/node/control"
 )
 
@@ -105,6 +106,8 @@ func (p *reportPage) update(msg tea.Msg) tea.Cmd {
 			return p.editor()
 		case "done":
 			return p.save(func() tea.Cmd { return p.sign() })
+		case "template":
+			return p.template()
 		case "kind":
 			p.status = map[string]string{"final": "preliminary", "preliminary": "final"}[p.status]
 			if p.status == "" {
@@ -122,6 +125,23 @@ func (p *reportPage) update(msg tea.Msg) tea.Cmd {
 	var cmd tea.Cmd
 	p.area, cmd = p.area.Update(msg)
 	return cmd
+}
+
+// template starts the report from one, below what is written already.
+func (p *reportPage) template() tea.Cmd {
+	var items []option
+	for _, t := range report.Templates() {
+		items = append(items, option{t.Name + " · " + t.Title, func() tea.Cmd {
+			text := strings.TrimSpace(p.area.Value())
+			if text != "" {
+				text += "\n\n"
+			}
+			p.area.SetValue(text + t.Text)
+			p.note = "replace each [[prompt]]; {{A1}} cites a mark"
+			return nil
+		}})
+	}
+	return p.r.open(newPicker(p.r, "Start from a template", items))
 }
 
 // save keeps the draft at the node; then goes on, also with nothing to save.
@@ -148,10 +168,30 @@ func (p *reportPage) save(then func() tea.Cmd) tea.Cmd {
 			return p.r.say("bad", "✗ draft not saved: "+explain(err))
 		}
 		p.saved = text
+		if strings.Contains(text, "{{") {
+			return p.cited(then)
+		}
 		p.note = "draft saved " + p.r.now().Format("15:04")
 		for _, w := range ref.Warnings {
 			p.note += " · " + line(w)
 		}
+		if then != nil {
+			return then()
+		}
+		return nil
+	})
+}
+
+// cited reads the draft back: what it cites stands in it now, and that is what is signed.
+func (p *reportPage) cited(then func() tea.Cmd) tea.Cmd {
+	return call(p.s, "cited", p.r.client, control.CaseDraft, control.CaseRequest{Case: p.id}, func(d control.Draft, err error) tea.Cmd {
+		if err != nil {
+			p.note = explain(err)
+			return nil
+		}
+		p.area.SetValue(d.Text)
+		p.saved = d.Text
+		p.note = "draft saved " + p.r.now().Format("15:04") + ", marks filled in"
 		if then != nil {
 			return then()
 		}

@@ -28,7 +28,8 @@ type worklist struct {
 	h      int
 }
 
-var orders = []string{"urgency", "newest", "unread"}
+// due is as the node sorts: critical findings, then what is to be done next.
+var orders = []string{"due", "newest", "unread"}
 
 func newWorklist(r *root, sent bool) *worklist {
 	w := &worklist{r: r, s: newScope(r.scope.ctx), sent: sent, filter: newInput(r.th), note: "loading…"}
@@ -105,7 +106,7 @@ func (w *worklist) arrange() {
 		case "unread":
 			return cmp.Or(cmp.Compare(b.Unread, a.Unread), b.Created.Compare(a.Created))
 		}
-		return cmp.Or(cmp.Compare(urgency(b), urgency(a)), a.Created.Compare(b.Created))
+		return 0
 	})
 	w.list.set(len(w.rows))
 	for i, c := range w.rows {
@@ -113,27 +114,6 @@ func (w *worklist) arrange() {
 			w.list.cur = i
 		}
 	}
-}
-
-// urgency: what is open before what is done, stat before urgent, overdue first.
-func urgency(c control.Case) int {
-	n := map[string]int{"stat": 40, "urgent": 20}[c.Priority]
-	if slices.Contains(c.Flags, "critical") {
-		n += 200
-	}
-	if slices.Contains(c.Flags, "overdue") {
-		n += 100
-	}
-	switch c.State {
-	case "closed", "withdrawn", "declined", "acknowledged":
-		return n - 1000
-	case "answered":
-		n -= 10
-	}
-	if c.Unread > 0 {
-		n += 5
-	}
-	return n
 }
 
 func (w *worklist) current() control.Case {
@@ -333,7 +313,7 @@ func (w *worklist) row(c control.Case, width int, on bool) string {
 		return w.r.th.bad.Render(fit(s, width))
 	case c.Unread > 0:
 		return w.r.th.strong.Render(fit(s, width))
-	case urgency(c) < -500:
+	case slices.Contains([]string{"closed", "withdrawn", "declined", "acknowledged"}, c.State):
 		return w.r.th.dim.Render(fit(s, width))
 	}
 	return fit(s, width)
@@ -413,8 +393,8 @@ func (w *worklist) preview(width int) []string {
 		lines = append(lines, "")
 	}
 	facts := []string{fmt.Sprintf("%d %s", len(c.Studies), map[bool]string{true: "study", false: "studies"}[len(c.Studies) == 1]), imagesWord(c.Studies) + " images", fmt.Sprintf("%d members", c.Members), line(c.Priority)}
-	if c.Deadline != nil {
-		facts = append(facts, "due "+c.Deadline.Local().Format("02 Jan 15:04"))
+	if due := dueWord(c, w.r.now()); due != "" {
+		facts = append(facts, due)
 	}
 	if c.Report != nil {
 		facts = append(facts, "report: "+line(*c.Report))
@@ -423,8 +403,29 @@ func (w *worklist) preview(width int) []string {
 	if c.Stranger {
 		who += th.warn.Render(" – not a contact of yours")
 	}
+	for _, x := range c.Criticals {
+		if x.Open {
+			who = th.bad.Render(fit("! CRITICAL, not read back: "+line(x.Text), width-4))
+		}
+	}
 	lines = append(lines, " "+th.dim.Render(strings.Join(facts, " · ")), " "+who)
 	return th.box(short(c.Case)+" "+line(c.Title), lines, width, previewHigh, false)
+}
+
+// dueWord is what the case waits for next, in the reader's zone.
+func dueWord(c control.Case, now time.Time) string {
+	if len(c.Due) == 0 {
+		if c.Deadline == nil {
+			return ""
+		}
+		return "due " + c.Deadline.Local().Format("02 Jan 15:04 MST")
+	}
+	d := c.Due[0]
+	s := line(d.What) + " due " + d.At.Local().Format("02 Jan 15:04 MST")
+	if late := now.Sub(d.At); late > 0 {
+		s += ", OVERDUE by " + age(late)
+	}
+	return s
 }
 
 // acceptCase says what of the images is here before the word is given (FIELD §4.3, G2).

@@ -1,0 +1,146 @@
+package tui
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"testing"
+
+	"github.com/curbside-p2p/curbside/node/control"
+)
+
+// clinical is the part of the fake that the acts, patients and roster call.
+func (f *fake) clinical(mux *http.ServeMux) {
+	ref := func(s string) (control.EntryRef, error) {
+		f.did(s)
+		return control.EntryRef{Entry: "e20"}, nil
+	}
+	handle(f, mux, control.CaseAsk, func(_ context.Context, r control.CaseAskRequest) (control.EntryRef, error) {
+		return ref(fmt.Sprint("ask ", r.To, " ", r.Text))
+	})
+	handle(f, mux, control.CaseCritical, func(_ context.Context, r control.CaseCriticalRequest) (control.EntryRef, error) {
+		return ref(fmt.Sprint("critical ", r.Category, " ", r.Who, " ", r.Text))
+	})
+	handle(f, mux, control.CaseAcknowledge, func(_ context.Context, r control.CaseAcknowledgeRequest) (control.EntryRef, error) {
+		return ref("acknowledge " + r.Critical + " " + r.ReadBack + " " + r.Action)
+	})
+	handle(f, mux, control.CaseRemove, func(_ context.Context, r control.CaseMemberRequest) (control.EntryRef, error) {
+		return ref("remove " + r.Member)
+	})
+	handle(f, mux, control.CaseWithdraw, func(_ context.Context, r control.CaseTextRequest) (control.EntryRef, error) {
+		return ref("withdraw " + r.Text)
+	})
+	handle(f, mux, control.PatientList, func(context.Context, control.None) ([]control.Patient, error) {
+		return []control.Patient{f.patient()}, nil
+	})
+	handle(f, mux, control.PatientShow, func(context.Context, control.PatientRequest) (control.PatientDetail, error) {
+		return control.PatientDetail{Patient: f.patient(), Timeline: []control.PatientItem{
+			{Kind: "report", Time: new(fakeNow), Title: "Spiculated nodule", State: "final", Author: "Dr Ada Lind", Case: "7f3ac0de11"},
+			{Kind: "report", Time: new(fakeNow), Title: "Probably benign", State: "preliminary", Author: "Dr Ada Lind", Case: "7f3ac0de11", Superseded: true},
+			{Kind: "study", Date: new("2026-03-01"), Title: "CT chest", Study: f.studies[0].Study.Study},
+		}, Priors: []control.PriorSuggested{{Date: new("2025-03-10"), Modality: "CT", BodyPart: "CHEST", Why: []string{"same body part"}}}}, nil
+	})
+	handle(f, mux, control.PatientLink, func(_ context.Context, r control.PatientLinkRequest) (control.PatientDetail, error) {
+		f.did("link " + r.Patient + " " + r.Other + " " + r.Reason)
+		return control.PatientDetail{Patient: f.patient()}, nil
+	})
+	handle(f, mux, control.RosterList, func(context.Context, control.None) ([]control.RosterEntry, error) {
+		return []control.RosterEntry{{Person: "bb22cc", Name: "Dr Amara Okafor", Trust: "verified", Hours: new("Mon-Fri 08:00-17:00 Africa/Lagos"), Accepting: true}}, nil
+	})
+	handle(f, mux, control.RosterSet, func(_ context.Context, r control.RosterRequest) ([]control.RosterEntry, error) {
+		f.did(fmt.Sprint("roster ", r.Members))
+		return nil, nil
+	})
+}
+
+func (f *fake) patient() control.Patient {
+	return control.Patient{
+		Patient: "pt1", Name: "Phantom^Rosa", PatientID: "P-77", BirthDate: new("1968-02-29"), Sex: new("F"), Studies: 2, Cases: 1,
+		Doubtful: []control.PatientMatch{{Patient: "pt2", Name: "Phantom^Roza", PatientID: "77", BirthDate: new("1968-02-29"), Why: "name and birth date alike"}},
+	}
+}
+
+// TestCriticalFinding: it asks for what it needs, repeats whose case it is, and can be left.
+func TestCriticalFinding(t *testing.T) {
+	drive(t, 80, 24, Config{}, newFake(), func(d *driver) {
+		d.press("enter", "b")
+		d.write("critical")
+		d.press("enter")
+		d.sees("Critical finding", "CT chest ?nodule", "cannot be taken back")
+		d.press("ctrl+d")
+		d.sees("finding is needed")
+		d.press("esc", "b")
+		d.write("critical")
+		d.press("enter")
+		d.write("pneumothorax")
+		d.press("tab", "right", "tab", "right", "ctrl+d")
+		d.did("critical 2 [bb22cc] pneumothorax")
+		if len(d.f.log) != 1 {
+			t.Errorf("did %q", d.f.log)
+		}
+	})
+}
+
+// TestReadBack: an open finding for this person stands first among the acts, and in the list.
+func TestReadBack(t *testing.T) {
+	f := newFake()
+	f.cases[0].Criticals = []control.Critical{{Entry: "k1", Text: "tension pneumothorax", Category: 1, AuthorName: "Dr Amara Okafor", Time: fakeNow, Open: true, ForMe: true}}
+	drive(t, 80, 24, Config{}, f, func(d *driver) {
+		d.sees("CRITICAL, not read back: tension pneumothorax")
+		d.press("enter", "b", "enter")
+		d.sees("in your own words", "tension pneumothorax")
+		d.write("air in the chest")
+		d.press("enter")
+		d.write("drain now")
+		d.press("enter")
+		d.did("acknowledge k1 air in the chest drain now")
+	})
+}
+
+// TestRemoveMember wants a typed word after the grace period.
+func TestRemoveMember(t *testing.T) {
+	drive(t, 120, 40, Config{}, newFake(), func(d *driver) {
+		d.press("enter", "b")
+		d.write("remove")
+		d.press("enter")
+		d.sees("What was delivered to them", "Dr Amara Okafor")
+		d.press("right", "ctrl+d")
+		d.write("remove") // in flight: nothing
+		d.pass(armAfter)
+		d.press("enter")
+		d.write("remove")
+		d.press("enter")
+		d.did("remove cc33dd")
+	})
+}
+
+func TestPatientTimeLine(t *testing.T) {
+	drive(t, 80, 24, Config{}, newFake(), func(d *driver) {
+		d.press(":")
+		d.write("patients")
+		d.press("enter")
+		d.sees("? Phantom^Rosa")
+		d.press("enter")
+		d.sees("Spiculated nodule · final", "(superseded) Probably benign", "maybe the same", "priors: 2025-03-10 CT CHEST")
+		d.press("+")
+		d.press("tab")
+		d.write("asked the patient")
+		d.press("enter")
+		d.did("link pt1 pt2 asked the patient")
+		d.press("enter")
+		d.sees("CT chest ?nodule")
+	})
+}
+
+func TestRoster(t *testing.T) {
+	drive(t, 80, 24, Config{}, newFake(), func(d *driver) {
+		d.press(":")
+		d.write("roster")
+		d.press("enter")
+		d.sees("takes cases now", "Africa/")
+		d.press("down", "enter")
+		d.write(", Dr Bengt Okafor")
+		d.press("enter")
+		d.did("roster [{Dr Amara Okafor } {Dr Bengt Okafor }]")
+	})
+}
