@@ -89,7 +89,9 @@ type viewer struct {
 	linked  func() link
 	volume  *volume
 	placed  map[slice]render.Plane
+	told    map[slice][]string // what is said of the stack that an image is of
 	placing bool
+	asked   bool // where the slices lie, since the series came or grew
 	states  map[string]*render.Presentation
 
 	cache    cache
@@ -128,7 +130,7 @@ func (v *viewer) reset() {
 	v.cache, v.loading, v.pictures = cache{}, map[int]context.CancelFunc{}, gallery{}
 	v.slices, v.at, v.dir, v.tool, v.cine, v.pen, v.loupe = nil, 0, 1, "", false, nil, false
 	v.look, v.head, v.foot = look{zoom: 1}, 1, 2
-	v.volume, v.placed, v.placing = nil, nil, false
+	v.volume, v.placed, v.told, v.placing, v.asked = nil, nil, nil, false, false
 	v.states = map[string]*render.Presentation{}
 	v.drawing, v.ahead, v.pending, v.painted = false, false, nil, picture{}
 }
@@ -211,6 +213,7 @@ func (v *viewer) refresh(se control.Series) tea.Cmd {
 		}
 		v.list(rows)
 		v.cache.dropFailures()
+		v.placed, v.asked = nil, false
 		return v.find(here.sop, here.frame)
 	})
 }

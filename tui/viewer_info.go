@@ -96,6 +96,9 @@ func (v *viewer) seriesTags() []string {
 	if v.series.Expected == nil {
 		out = append(out, "number of images unknown") // FORMATS §3.5: every screen that shows it says so
 	}
+	if v.at < len(v.slices) && v.volume == nil {
+		out = append(out, v.told[key(v.slices[v.at])]...)
+	}
 	return out
 }
 

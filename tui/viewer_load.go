@@ -142,7 +142,10 @@ func (v *viewer) loaded(i int, s slice, h *held, err error) tea.Cmd {
 		h = &held{why: explain(err), bytes: 1 << 10}
 	}
 	v.cache.put(s, h)
-	return v.sync()
+	if v.asked { // after the first picture: it does not wait for this
+		return v.sync()
+	}
+	return tea.Batch(v.sync(), v.loadSlices())
 }
 
 // calm calls off what is being loaded far from where the reader is.

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,7 +43,7 @@ func (v *viewer) loadSlices() tea.Cmd {
 	if v.placed != nil || v.placing || v.of.study == "" || v.volume != nil {
 		return nil
 	}
-	v.placing = true
+	v.placing, v.asked = true, true
 	return call(v.s, "slices", v.r.client, control.SeriesSlices, control.SeriesRequest{Study: v.of.study, SeriesUID: v.series.SeriesUID}, func(all []study.Slice, err error) tea.Cmd {
 		v.placing = false
 		if err != nil {
@@ -54,13 +55,53 @@ func (v *viewer) loadSlices() tea.Cmd {
 				v.placed[slice{sop: s.SOPUID, frame: s.Frame}] = p
 			}
 		}
-		var cmds []tea.Cmd
+		v.told = stackWords(all)
+		cmds := []tea.Cmd{v.reorder(all)}
 		for _, p := range v.peers() {
 			p.relay()
 			cmds = append(cmds, p.sync())
 		}
 		return tea.Batch(cmds...)
 	})
+}
+
+// reorder brings frames into reading order: those of an enhanced object need not
+// be stored so. Until all are known the order stays.
+func (v *viewer) reorder(all []study.Slice) tea.Cmd {
+	rank := make(map[slice]int, len(all))
+	for i, s := range all {
+		rank[slice{sop: s.SOPUID, frame: s.Frame}] = i
+	}
+	compare := func(a, b slice) int { return cmp.Compare(rank[key(a)], rank[key(b)]) }
+	known := func(s slice) bool { _, ok := rank[key(s)]; return ok }
+	if v.volume != nil || v.at >= len(v.slices) || slices.IsSortedFunc(v.slices, compare) ||
+		slices.ContainsFunc(v.slices, func(s slice) bool { return !known(s) }) {
+		return v.sync()
+	}
+	here := key(v.slices[v.at])
+	for _, cancel := range v.loading {
+		cancel()
+	}
+	v.loading, v.pictures = map[int]context.CancelFunc{}, gallery{}
+	slices.SortStableFunc(v.slices, compare)
+	return v.find(here.sop, here.frame)
+}
+
+// stackWords are the marks of each stack, and of several which one it is: how
+// slices are ordered and where some are missing must be seen beside each of them.
+func stackWords(all []study.Slice) map[slice][]string {
+	out := map[slice][]string{}
+	stacks := study.Stacks(all)
+	for i := range stacks {
+		words := stacks[i].Notes()
+		if l := line(stacks[i].Label); l != "" {
+			words = append(words, fmt.Sprintf("stack %d of %d: %s", i+1, len(stacks), l))
+		}
+		for _, s := range stacks[i].Slices {
+			out[slice{sop: s.SOPUID, frame: s.Frame}] = words
+		}
+	}
+	return out
 }
 
 // planeOf is where slice i lies, if that is known.

@@ -161,12 +161,7 @@ func (b *builder) takeShort(r reader, i int, dst []int16) {
 			r.read(buf, y*k*b.cols)
 			averageRows(row, buf, b.cols, k)
 		}
-		for _, c := range row {
-			if c == noCell {
-				b.holes[i] = true
-				break
-			}
-		}
+		b.holes[i] = b.holes[i] || slices.Contains(row, noCell)
 	}
 	b.capped[i] = r.capped
 }

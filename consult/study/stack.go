@@ -386,7 +386,7 @@ func (s *Stack) Notes() []string {
 	say(s.Order == ByNumber && s.instances(), "order from instance numbers")
 	say(s.Gaps, "slices are missing")
 	say(s.Irregular && !s.Gaps, "irregular slice spacing")
-	say(s.Duplicates > 0, "%d images share a position", s.Duplicates)
+	say(s.Duplicates > 0 && s.Spacing > 0, "%d images share a position", s.Duplicates)
 	say(s.Tilt > 0, "gantry tilt %.1f°", s.Tilt)
 	say(s.Shift > 0, "slices are shifted by up to %.1f mm", s.Shift)
 	say(s.Uneven, "pixel spacing differs")
