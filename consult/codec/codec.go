@@ -30,7 +30,7 @@
 //
 // Fuzz: go test -fuzz F ./consult/codec, F one of FuzzUnpack, FuzzRoundTrip,
 // FuzzNative, FuzzDeflatedFrame, FuzzRLE, FuzzJPEG, FuzzJPEGExtended,
-// FuzzJPEGLossless, FuzzJPEGLS, FuzzJPEG2000
+// FuzzJPEGLossless, FuzzJPEGLS, FuzzJPEG2000, FuzzHTJ2K
 package codec
 
 import (

@@ -175,6 +175,19 @@ func FuzzJPEGLS(f *testing.F) {
 	fuzzDecoder(f, JPEGLSLossless, "jpeg-ls*.dcm", "cornerstone/*.4.8?.dcm")
 }
 
+// FuzzHTJ2K has two seeds: what OpenJPH makes of a 40 × 33 picture of 8 bits, and
+// one of 12 bits with refinement passes by the encoder of internal/jpeg2000.
+func FuzzHTJ2K(f *testing.F) {
+	for name, bits := range map[string]uint8{"htj2k.j2c": 8, "htj2k-refined.j2c": 16} {
+		b, err := os.ReadFile(filepath.Join("testdata/streams", name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b, uint16(33), uint16(40), uint8(1), bits)
+	}
+	fuzzDecoder(f, HTJ2K)
+}
+
 func FuzzJPEG2000(f *testing.F) {
 	fuzzDecoder(f, JPEG2000, "j2k*.dcm", "codec_j2k*.dcm", "cornerstone/*.4.9?.dcm")
 }

@@ -37,6 +37,10 @@ func decodeJPEG2000(d FrameDesc, data []byte) (*Native, error) {
 	if im.Boxed {
 		out.Warnings = append(out.Warnings, "JPEG 2000 codestream is inside a file")
 	}
+	lossless := d.Syntax == JPEG2000Lossless || d.Syntax == HTJ2KLossless || d.Syntax == HTJ2KLosslessRPCL
+	if im.HT != (d.Syntax != JPEG2000 && d.Syntax != JPEG2000Lossless) || im.Lossy && lossless {
+		out.Warnings = append(out.Warnings, "JPEG 2000 coding is not the one the transfer syntax declares")
+	}
 	if im.Precision != d.BitsStored && d.BitsStored != 0 || im.Signed != d.Signed {
 		out.Warnings = append(out.Warnings, "JPEG 2000 precision or sign is not the one declared")
 	}

@@ -23,6 +23,8 @@ type encoding struct {
 	roi               int
 	parts             int // tile-parts of a tile, sent in turn with those of others
 	ppt, ppm          bool
+	htSkip            bool // planes before the high-throughput cleanup pass are left out
+	htPlane           int  // plane of the high-throughput cleanup pass; two passes more follow when over 0
 }
 
 func be16(b []byte, v int) []byte { return binary.BigEndian.AppendUint16(b, uint16(v)) }
@@ -48,6 +50,9 @@ func (e *encoding) header() []byte {
 		siz = append(siz, depth, byte(e.dx[c]), byte(e.dy[c]))
 	}
 	out = append(out, marker(0xFF51, siz)...)
+	if e.style&styleHT != 0 {
+		out = append(out, marker(0xFF50, be16(be32(nil, capHT), 0))...)
+	}
 	flag := func(on bool, v byte) byte {
 		if on {
 			return v
@@ -293,17 +298,52 @@ func (p *packetWriter) block(pb *precinctBand, b *block, band []int32) {
 		}
 	}
 	s := &blockState{lblock: 3}
-	s.segs, s.zero = enc.encode(p.e.style, pb.b.planes+p.e.roi)
+	if p.e.style&styleHT != 0 {
+		s.ht(&enc, p.e, pb.b.planes+p.e.roi)
+	} else {
+		s.segs, s.zero = enc.encode(p.e.style, pb.b.planes+p.e.roi)
+	}
 	for _, seg := range s.segs {
 		s.passes += seg.passes
 	}
 	p.states[b] = s
 }
 
+// ht codes a block with the coder of Part 15; some have passes of planes that
+// are left out before the cleanup pass.
+func (s *blockState) ht(enc *blockEncoder, e *encoding, planes int) {
+	s.zero = planes
+	any := int32(0)
+	for _, v := range enc.v {
+		any |= v
+	}
+	if any == 0 {
+		return
+	}
+	h := htEncoder{w: enc.w, h: enc.h, v: enc.v, plane: min(e.htPlane, planes-1), causal: e.style&styleCausal != 0}
+	s.zero = planes - 1 - h.plane
+	skip := 0
+	if e.htSkip {
+		skip = min(s.zero, (enc.w+enc.h)%3)
+	}
+	s.zero -= skip
+	s.segs = []segment{{h.cleanup(), 1 + 3*skip}}
+	if h.plane > 0 {
+		seg, _ := h.refinement(3)
+		s.segs = append(s.segs, segment{seg, 2})
+	}
+}
+
 // share is how many passes of a block the layers up to this one hold.
 func (p *packetWriter) share(s *blockState, layer int) int {
 	if layer == p.e.layers-1 {
 		return s.passes
+	}
+	if p.e.style&styleHT != 0 { // the cleanup pass as a whole, and what refines it later
+		if layer < s.zero%p.e.layers || s.passes == 0 {
+			return 0
+		}
+		return s.segs[0].passes
 	}
 	return s.passes * (layer + s.zero%2) / p.e.layers // some begin late
 }

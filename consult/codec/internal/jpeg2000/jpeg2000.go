@@ -58,6 +58,7 @@ type Image struct {
 	Boxed      bool // the codestream was inside a JP2 file
 	Colour     bool // RCT or ICT was undone
 	HT         bool // the block coder of Part 15
+	Lossy      bool // the irreversible wavelet
 	Subsampled bool // samples of a component were repeated
 }
 
@@ -151,7 +152,9 @@ func Decode(data []byte, want Want) (*Image, error) {
 			return nil, err
 		}
 		im.Colour = im.Colour || t.params.transform
-		im.HT = im.HT || t.params.coding[0].style&styleHT != 0
+		for _, c := range t.params.coding {
+			im.HT, im.Lossy = im.HT || c.style&styleHT != 0, im.Lossy || !c.reversible
+		}
 	}
 	if im.Subsampled {
 		if err := d.repeat(im.Samples); err != nil {

@@ -89,6 +89,22 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// The block coder of Part 15 within all that surrounds it.
+func TestHTRoundTrip(t *testing.T) {
+	r := rand.New(rand.NewPCG(814, 1))
+	for i := range 150 {
+		e := plain(1+r.IntN(70), 1+r.IntN(70), 1+2*r.IntN(2), 1+i%16)
+		e.signed, e.levels, e.layers = r.IntN(2) == 0, r.IntN(6), 1+r.IntN(3)
+		e.xcb, e.ycb, e.style, e.htSkip = 2+r.IntN(5), 2+r.IntN(5), styleHT, r.IntN(2) == 0
+		e.progression, e.mct, e.parts = byte(r.IntN(5)), e.comps == 3 && r.IntN(2) == 0, 1+r.IntN(2)
+		e.tw, e.th = max(10, e.w-r.IntN(30)), max(10, e.h-r.IntN(30))
+		if r.IntN(4) == 0 && 2*(e.bits+4) <= planeMax+1 {
+			e.roi = e.bits + 4
+		}
+		e.check(t, r)
+	}
+}
+
 // Progression order changes: every order, cut by resolution, component and layer.
 func TestProgressionChanges(t *testing.T) {
 	r := rand.New(rand.NewPCG(6, 6))
