@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"strconv"
@@ -86,6 +87,9 @@ curbside case reply CASE --anchor MARK.`,
 	flags.BoolVar(&list, "types", false, "list the types of marks and end")
 	cmd.MarkFlagsMutuallyExclusive("text", "label")
 	a.complete(cmd, "study", a.studyIDs)
+	a.complete(cmd, "edit", a.markIDs(cmd))
+	a.complete(cmd, "remove", a.markIDs(cmd))
+	a.complete(cmd, "derived-from", a.markIDs(cmd))
 	completeWords(cmd, "type", toolNames()...)
 	return cmd
 }
@@ -190,29 +194,46 @@ func (pg *page) mark(m *control.EntryMark) {
 	if m == nil {
 		return
 	}
-	line := m.Tool
-	for _, v := range m.Values {
-		line += "  " + v.Name + " " + markValue(v)
-	}
+	parts := append([]string{m.Tool}, markValues(m.Values)...)
 	switch m.Check {
 	case control.CheckDiffers:
-		line += "  DIFFERS here:"
-		for _, v := range m.Own {
-			line += "  " + v.Name + " " + markValue(v)
-		}
-		if len(m.Own) == 0 {
-			line += " " + m.Why
-		}
+		parts = append(append(parts, "DIFFERS here:"), markValues(m.Own)...)
 	case control.CheckNot:
-		line += "  not checked: " + m.Why
+		parts = append(parts, "not checked: "+m.Why)
 	case control.CheckSame:
-		line += "  same here"
+		parts = append(parts, "same here")
 	}
 	if n := len(m.Edits); n > 1 {
-		line += fmt.Sprintf("  %d edits that did not know of each other", n)
+		parts = append(parts, fmt.Sprintf("%d edits that did not know of each other", n))
 	}
 	if m.Removed {
-		line += "  removed"
+		parts = append(parts, "removed")
 	}
-	pg.print("    " + text.Line(line) + "\n")
+	pg.print("    " + text.Line(strings.Join(parts, "  ")) + "\n")
+}
+
+func markValues(list []control.MarkValue) []string {
+	out := make([]string, len(list))
+	for i, v := range list {
+		out[i] = v.Name + " " + markValue(v)
+	}
+	return out
+}
+
+// markIDs completes the marks of the case that is typed already.
+func (a *app) markIDs(cmd *cobra.Command) ids {
+	return func(ctx context.Context, c *control.Client) []string {
+		if cmd.Flags().NArg() == 0 {
+			return nil
+		}
+		list, err := control.MarkList.Call(ctx, c, control.MarkListRequest{Case: cmd.Flags().Arg(0)})
+		if err != nil {
+			return nil
+		}
+		var out []string
+		for _, m := range list {
+			out = append(out, short(m.Entry)+"\t"+m.Tool+" by "+text.Line(m.AuthorName))
+		}
+		return out
+	}
 }

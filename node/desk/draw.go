@@ -55,9 +55,9 @@ func drawLines(src image.Image, lines []line) image.Image {
 	out := image.NewRGBA(b)
 	draw.Draw(out, b, src, b.Min, draw.Src)
 	for _, l := range lines {
-		switch n := len(l.points); {
-		case n == 0:
-		case n == 1:
+		switch n := len(l.points); n {
+		case 0:
+		case 1:
 			cross(out, l.points[0])
 		default:
 			for i := 1; i < n; i++ {

@@ -108,7 +108,8 @@ func (d *Desk) exportMarks(ctx context.Context, said string) ([]exportMark, []st
 		n    int
 		what string
 	}{
-		{absent, "left out: the image is not here"}, {unread, "left out: it needs a newer curbside"},
+		{absent, "left out: the image is not here"},
+		{unread, "left out: it needs a newer curbside"},
 		{differ, "written with its author's values, which this node does not measure"},
 		{aside, "has edits that did not know of each other: the last is written"},
 	} {
