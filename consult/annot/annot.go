@@ -45,7 +45,7 @@ var (
 // rectangle is taken from two opposite corners, an ellipse from two corners of
 // its box or from the four ends of its axes.
 func New(t Tool, points [][2]float64, rows, cols int) (*consult.Geometry, error) {
-	if len(points) < t.Min || len(points) > t.Max {
+	if !t.accepts(len(points)) {
 		return nil, fmt.Errorf("%s takes %s, not %d: %w", t.Name, t.takes(), len(points), ErrPoints)
 	}
 	for i, p := range points {

@@ -140,10 +140,12 @@ func (p *Presentation) show(ref Ref, px *study.Pixel, v View) {
 	switch {
 	case px.PixelSpacing != nil:
 		a.Spacing = px.PixelSpacing
+	case px.ImagerSpacing != nil:
+		a.Spacing = px.ImagerSpacing
 	case px.AspectRatio != nil:
 		a.Aspect = px.AspectRatio
 	default:
-		a.Aspect = &[2]float64{1, 1}
+		a.Aspect = &[2]float64{render.Aspect(*px), 1}
 	}
 	i := slices.IndexFunc(p.Areas, func(b Area) bool {
 		return b.X1 == a.X1 && b.Y1 == a.Y1 && same2(a.Spacing, b.Spacing) && same2(a.Aspect, b.Aspect)

@@ -317,16 +317,17 @@ func TestRefused(t *testing.T) {
 		points [][2]float64
 		want   error
 	}{
-		"few":          {"length", [][2]float64{{1, 1}}, ErrPoints},
-		"many":         {"angle", make([][2]float64, 4), ErrPoints},
-		"ten thousand": {"polygon", make([][2]float64, 10_001), ErrPoints},
-		"outside":      {"length", [][2]float64{{1, 1}, {500.001, 2}}, ErrOutside},
-		"negative":     {"point", [][2]float64{{-0.001, 2}}, ErrOutside},
-		"nan":          {"point", [][2]float64{{math.NaN(), 2}}, ErrOutside},
-		"infinite":     {"point", [][2]float64{{1, math.Inf(1)}}, ErrOutside},
-		"axes":         {"ellipse", [][2]float64{{10, 10}, {30, 10}, {10, 10}, {10, 30}}, ErrAxes},
-		"skew axes":    {"ellipse", [][2]float64{{10, 20}, {30, 20}, {10, 10}, {30, 30}}, ErrAxes},
-		"three axes":   {"ellipse", [][2]float64{{10, 20}, {30, 20}, {10, 10}}, ErrPoints},
+		"few":            {"length", [][2]float64{{1, 1}}, ErrPoints},
+		"many":           {"angle", make([][2]float64, 4), ErrPoints},
+		"ten thousand":   {"polygon", make([][2]float64, 10_001), ErrPoints},
+		"outside":        {"length", [][2]float64{{1, 1}, {500.001, 2}}, ErrOutside},
+		"negative":       {"point", [][2]float64{{-0.001, 2}}, ErrOutside},
+		"nan":            {"point", [][2]float64{{math.NaN(), 2}}, ErrOutside},
+		"infinite":       {"point", [][2]float64{{1, math.Inf(1)}}, ErrOutside},
+		"axes":           {"ellipse", [][2]float64{{10, 10}, {30, 10}, {10, 10}, {10, 30}}, ErrAxes},
+		"skew axes":      {"ellipse", [][2]float64{{10, 20}, {30, 20}, {10, 10}, {30, 30}}, ErrAxes},
+		"leg and a half": {"leg-length", [][2]float64{{10, 20}, {30, 20}, {10, 10}}, ErrPoints},
+		"three axes":     {"ellipse", [][2]float64{{10, 20}, {30, 20}, {10, 10}}, ErrPoints},
 	} {
 		x, _ := FindTool(c.tool)
 		if _, err := New(x, c.points, f.Rows(), f.Cols()); !errors.Is(err, c.want) {

@@ -432,9 +432,17 @@ func TestStatesInPydicom(t *testing.T) {
 }
 
 func FuzzReadPresentation(f *testing.F) {
-	_, _, list := states(f)
-	for _, b := range list {
-		f.Add(b)
+	// Small seeds, for minimizing is what takes long.
+	_, of := ctStudy(f)
+	for i, tool := range []string{"ellipse", "arrow", "text"} {
+		t, _ := FindTool(tool)
+		g, err := New(t, [][2]float64{{3, 3}, {30, 50}}[:t.Min], 128, 128)
+		if err != nil {
+			f.Fatal(err)
+		}
+		p := Compose([]Marked{{Image: of[0], Frame: 1, Geometry: g, Label: "x"}}, []View{{Image: of[0], Turn: render.Turn{Quarters: i}}})[0]
+		p.Made = made(1)
+		f.Add(write(f, p, of[0]))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		p, err := ReadPresentation(b)

@@ -176,13 +176,20 @@ func (t *Tool) drawnAs(s consult.Shape) bool {
 // ofPixels reports whether the tool reads values, whatever a pixel measures.
 func (t *Tool) ofPixels() bool { return t.Construct == Probe || t.Construct == Region }
 
+// pairs reports whether the tool takes one pair of points, or two.
+func (t *Tool) pairs() bool { return t.Shape == consult.ShapeEllipse || t.Construct == LegLength }
+
+func (t *Tool) accepts(points int) bool {
+	return points >= t.Min && points <= t.Max && (!t.pairs() || points%2 == 0)
+}
+
 func (t *Tool) takes() string {
 	switch {
 	case t.Min == t.Max && t.Min == 1:
 		return "1 point"
 	case t.Min == t.Max:
 		return fmt.Sprintf("%d points", t.Min)
-	case t.Shape == consult.ShapeEllipse, t.Construct == LegLength:
+	case t.pairs():
 		return fmt.Sprintf("%d or %d points", t.Min, t.Max)
 	}
 	return fmt.Sprintf("%d to %d points", t.Min, t.Max)
