@@ -192,7 +192,7 @@ func modality(px *study.Pixel) *Modality {
 		return nil
 	case px.ModalityLUT != nil:
 		return &Modality{LUT: px.ModalityLUT}
-	case px.Slope == 1 && px.Intercept == 0 && px.RescaleType == "":
+	case px.Slope == 0, px.Slope == 1 && px.Intercept == 0 && px.RescaleType == "":
 		return nil
 	}
 	r := &render.Rescale{Slope: px.Slope, Intercept: px.Intercept, Type: px.RescaleType}
