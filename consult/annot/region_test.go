@@ -111,7 +111,7 @@ func TestRegionsByBruteForce(t *testing.T) {
 		}
 		return [2]float64{math.Round(p[0]*500) / 500, math.Round(p[1]*500) / 500} // so that the middle of two is stored exactly
 	}
-	for range 60 {
+	for range 40 {
 		poly := make([][2]float64, 3+r.IntN(8))
 		for i := range poly {
 			poly[i] = point()
