@@ -29,7 +29,7 @@ func Calibrate(px study.Pixel, points ...[2]float64) Calibration {
 		return mm(px.PixelSpacing, "mm reformatted")
 	case px.PixelSpacing != nil && px.Measured: // an enhanced object says so itself
 		return mm(px.PixelSpacing, "mm")
-	case px.Modality == "US":
+	case ultrasound(px):
 		return calibrateRegion(px.Regions, points)
 	case px.PixelSpacing != nil && px.Calibration == "FIDUCIAL":
 		return mm(px.PixelSpacing, "mm calibrated: fiducial"+described(px))
@@ -127,6 +127,12 @@ func calibrateRegion(regions []study.Region, points [][2]float64) Calibration {
 	return mm(&[2]float64{of.DeltaY * 10, of.DeltaX * 10}, "mm ultrasound region")
 }
 
+// ultrasound images, intravascular ones too, and whatever else is calibrated by
+// region.
+func ultrasound(px study.Pixel) bool {
+	return px.Modality == "US" || px.Modality == "IVUS" || len(px.Regions) > 0
+}
+
 func spatial(r *study.Region) bool {
 	return r.UnitX == study.RegionCM && r.UnitY == study.RegionCM && measures(r.DeltaX*10) && measures(r.DeltaY*10)
 }
@@ -152,7 +158,7 @@ func holdsAll(r *study.Region, points [][2]float64) bool {
 
 // Measurable reports whether lengths in mm exist anywhere on the image.
 func Measurable(px study.Pixel) bool {
-	if px.Modality == "US" && !px.Measured {
+	if ultrasound(px) && !px.Measured {
 		for i := range px.Regions {
 			if spatial(&px.Regions[i]) {
 				return true
@@ -180,7 +186,7 @@ func CalibrateBy(px study.Pixel, name string, a, b [2]float64, length float64) C
 // resampled for it.
 func Aspect(px study.Pixel) float64 {
 	list := []*[2]float64{px.PixelSpacing, px.ImagerSpacing, px.NominalSpacing, px.AspectRatio}
-	if px.Modality == "US" {
+	if ultrasound(px) {
 		for i := range px.Regions {
 			if r := &px.Regions[i]; spatial(r) {
 				list = append([]*[2]float64{{r.DeltaY, r.DeltaX}}, list...)

@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -65,20 +66,28 @@ func (f *Frame) Marks(o Options, s Setting) []string {
 	return out
 }
 
-// lossy names every step of a history; ratio and method are as the file has
-// them, by step.
+// lossy names every step of a history with its ratio and method.
 func lossy(ratio, method string) string {
 	out := []string{"lossy compression"}
 	ratios, methods := strings.Split(ratio, "\\"), strings.Split(method, "\\")
 	for i := range max(len(ratios), len(methods)) {
 		if i < len(ratios) && ratios[i] != "" {
-			out = append(out, ratios[i]+":1")
+			out = append(out, short(ratios[i])+":1")
 		}
 		if i < len(methods) && methods[i] != "" {
 			out = append(out, methods[i])
 		}
 	}
 	return strings.Join(out, " ")
+}
+
+// short is a number of three digits; what is none stays as it is.
+func short(s string) string {
+	v, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
+	if err != nil {
+		return s
+	}
+	return strconv.FormatFloat(v, 'g', 3, 64)
 }
 
 func (f *Frame) unoriented() string {

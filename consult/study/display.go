@@ -114,21 +114,23 @@ type PET struct {
 
 // FramePixel is what one frame has of its own; nil and empty fields fall back.
 type FramePixel struct {
-	Slope        *float64      `json:"slope,omitempty"`
-	Intercept    *float64      `json:"intercept,omitempty"`
-	RescaleType  string        `json:"rescale_type,omitempty"`
-	Windows      []Window      `json:"windows,omitempty"`
-	VOIFunction  string        `json:"voi_function,omitempty"`
-	VOILUTs      []LUT         `json:"voi_luts,omitempty"`
-	BadWindow    bool          `json:"bad_window,omitempty"`
-	PixelSpacing *[2]float64   `json:"pixel_spacing,omitempty"`
-	Thickness    float64       `json:"thickness,omitempty"`
-	Orientation  *[6]float64   `json:"orientation,omitempty"`
-	Position     *[3]float64   `json:"position,omitempty"`
-	Laterality   string        `json:"laterality,omitempty"`
-	RealWorld    []RealWorld   `json:"real_world,omitempty"`
-	Content      *FrameContent `json:"content,omitempty"`
-	Phase        *Phase        `json:"phase,omitempty"` // for Stacks
+	Slope         *float64      `json:"slope,omitempty"`
+	Intercept     *float64      `json:"intercept,omitempty"`
+	RescaleType   string        `json:"rescale_type,omitempty"`
+	Windows       []Window      `json:"windows,omitempty"`
+	VOIFunction   string        `json:"voi_function,omitempty"`
+	VOILUTs       []LUT         `json:"voi_luts,omitempty"`
+	BadWindow     bool          `json:"bad_window,omitempty"`
+	PixelSpacing  *[2]float64   `json:"pixel_spacing,omitempty"`
+	Thickness     float64       `json:"thickness,omitempty"`
+	Orientation   *[6]float64   `json:"orientation,omitempty"`
+	Position      *[3]float64   `json:"position,omitempty"`
+	Laterality    string        `json:"laterality,omitempty"`
+	Shutter       *Shutter      `json:"shutter,omitempty"`
+	ImagerSpacing *[2]float64   `json:"imager_spacing,omitempty"`
+	RealWorld     []RealWorld   `json:"real_world,omitempty"`
+	Content       *FrameContent `json:"content,omitempty"`
+	Phase         *Phase        `json:"phase,omitempty"` // for Stacks
 }
 
 // FrameContent says where a frame belongs (PS3.3 C.7.6.16.2.2). Numbers from 1,
@@ -163,6 +165,12 @@ func (p *Pixel) take(f *FramePixel) {
 	}
 	if f.PixelSpacing != nil {
 		p.PixelSpacing, p.Measured = f.PixelSpacing, true
+	}
+	if f.ImagerSpacing != nil {
+		p.ImagerSpacing = f.ImagerSpacing
+	}
+	if f.Shutter != nil {
+		p.Shutter = f.Shutter
 	}
 	if f.Thickness > 0 {
 		p.SliceThickness = f.Thickness

@@ -36,6 +36,8 @@ var macros = map[Tag]bool{
 	0x00209113:   true, // Plane Position
 	0x00209116:   true, // Plane Orientation
 	0x00209071:   true, // Frame Anatomy
+	0x00189472:   true, // Frame Display Shutter
+	0x00289443:   true, // Frame Pixel Data Properties
 	0x00289132:   true, // Frame VOI LUT
 	0x00289145:   true, // Pixel Value Transformation
 	tagRealWorld: true, // Real World Value Mapping
@@ -170,6 +172,12 @@ func (f *FramePixel) read(group []*dicom.Element, signed bool) {
 	}
 	for _, m := range itemsOf(group, 0x00289132) {
 		f.readVOI(m, signed || f.Intercept != nil && *f.Intercept < 0)
+	}
+	for _, m := range itemsOf(group, 0x00289443) { // PS3.3 C.8.19.6.3, of enhanced XA and XRF
+		f.ImagerSpacing = spacing(decimalsOf(m, 0x00181164))
+	}
+	for _, m := range itemsOf(group, 0x00189472) {
+		f.Shutter = shutterItem(m)
 	}
 	for _, m := range itemsOf(group, 0x00209071) {
 		f.Laterality = stringOf(m, 0x00209072)

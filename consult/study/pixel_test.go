@@ -315,6 +315,8 @@ func TestFunctionalGroups(t *testing.T) {
 		seq(0x00289110, it(str(0x00180050, "DS", "3"), str(0x00280030, "DS", "0.5\\0.25"))),
 		seq(0x00209116, it(str(0x00200037, "DS", "1\\0\\0\\0\\1\\0"))),
 		seq(0x00209071, it(str(0x00209072, "CS", "L"))),
+		seq(0x00289443, it(str(0x00181164, "DS", "0.15\\0.2"))),
+		seq(0x00189472, it(str(0x00181600, "CS", "CIRCULAR"), str(0x00181610, "IS", "2\\3"), str(0x00181612, "IS", "1"), us(0x00181622, 9))),
 		seq(0x00289132, it(str(0x00281050, "DS", "40"), str(0x00281051, "DS", "400"), str(0x00281055, "LO", "shared"))),
 		seq(0x00289145, it(str(0x00281052, "DS", "-1024"), str(0x00281053, "DS", "1"), str(0x00281054, "LO", "HU"))))
 	first := it(
@@ -331,7 +333,8 @@ func TestFunctionalGroups(t *testing.T) {
 	in := withShape(t, shape(4, 4, 16, "2"), 64, append(parts, seq(tagPerFrame, first, second))...)
 	a, b := in.Pixel.Frame(0), in.Pixel.Frame(1)
 	if a.Slope != 1 || a.Intercept != -1024 || a.RescaleType != "HU" || a.Windows[0] != (Window{40, 400, "shared"}) || *a.PixelSpacing != [2]float64{0.5, 0.25} ||
-		!a.Measured || a.SliceThickness != 3 || a.Laterality != "L" || a.Position[2] != 3 || a.Orientation == nil || a.VOIFunction != "" {
+		!a.Measured || a.SliceThickness != 3 || a.Laterality != "L" || a.Position[2] != 3 || a.Orientation == nil || a.VOIFunction != "" ||
+		*a.ImagerSpacing != [2]float64{0.15, 0.2} || a.Shutter == nil || *a.Shutter.Circle != [3]int{2, 3, 1} || a.Shutter.Value != 9 {
 		t.Errorf("frame 0: %+v", a)
 	}
 	if b.Slope != 2 || b.Intercept != 0 || b.RescaleType != "US" || b.Windows[0].Centre != 50 || b.VOIFunction != "SIGMOID" || b.Position[2] != 9 {
