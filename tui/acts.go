@@ -42,6 +42,9 @@ func (c *casePage) acts() tea.Cmd {
 	add("hand the case over, or assign it…", c.assign)
 	add("set the priority…", c.triage)
 	add("what became of the patient: the outcome…", c.outcome)
+	if len(c.d.Members) > 2 {
+		c.groupActs(add)
+	}
 	if owner && open {
 		add("withdraw the request…", func() tea.Cmd {
 			return c.because("Withdraw", "The request is taken back for all members. A report that was signed stays and still wants to be acknowledged.", control.CaseWithdraw, "withdrawn")

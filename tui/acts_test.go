@@ -30,6 +30,10 @@ func (f *fake) clinical(mux *http.ServeMux) {
 	handle(f, mux, control.CaseWithdraw, func(_ context.Context, r control.CaseTextRequest) (control.EntryRef, error) {
 		return ref("withdraw " + r.Text)
 	})
+	handle(f, mux, control.CaseAgreement, func(context.Context, control.CaseRequest) (control.Agreement, error) { return f.agreed, nil })
+	handle(f, mux, control.CaseVote, func(_ context.Context, r control.CaseVoteRequest) (control.EntryRef, error) {
+		return ref("vote " + r.Consensus + " " + r.Choice + " " + r.Text)
+	})
 	handle(f, mux, control.PatientList, func(context.Context, control.None) ([]control.Patient, error) {
 		return []control.Patient{f.patient()}, nil
 	})
@@ -142,5 +146,57 @@ func TestRoster(t *testing.T) {
 		d.write(", Dr Bengt Okafor")
 		d.press("enter")
 		d.did("roster [{Dr Amara Okafor } {Dr Bengt Okafor }]")
+	})
+}
+
+// TestRequestForm: the form of a specialty goes with the request, what it does not allow is named, and the
+// review says what the node warns of.
+func TestRequestForm(t *testing.T) {
+	f := newFake()
+	f.warnings = []string{"the question is short"}
+	drive(t, 80, 24, Config{}, f, func(d *driver) {
+		d.press("n", "enter", "down", "enter")
+		d.write("Malignant?")
+		d.press("ctrl+f")
+		d.write("chest")
+		d.press("enter")
+		d.sees("★")
+		d.press("ctrl+d")
+		d.sees("★ missing")
+		d.press("ctrl+d", "space", "enter")
+		d.sees("the question is short", "form:")
+	})
+}
+
+func TestOpinionForm(t *testing.T) {
+	drive(t, 120, 40, Config{}, newFake(), func(d *driver) {
+		d.press("enter", "e", "ctrl+f", "enter")
+		d.write("Benign.")
+		d.press("ctrl+d")
+		d.sees("form:", "Benign.")
+	})
+}
+
+func TestAgreement(t *testing.T) {
+	f := newFake()
+	f.agreed = control.Agreement{
+		Reads:     []control.PanelRead{{Name: "Dr Ada Lind", State: "sealed"}, {Name: "Dr Bengt Okafor", Text: "Benign.", Report: new("r1")}},
+		Items:     []control.ItemAgreed{{Title: "BI-RADS", Agree: 2, Of: 3, Values: []control.ItemSaid{{Name: "Dr Ada Lind", Value: "4A"}}}},
+		Consensus: &control.ConsensusDraft{Entry: "k9", Author: "Dr Bengt Okafor", Text: "Biopsy.", Panel: []string{"a", "b", "c"}, Quorum: 2},
+		Revealed:  true,
+	}
+	drive(t, 80, 24, Config{}, f, func(d *driver) {
+		d.press("enter", "b")
+		d.write("agreement")
+		d.press("enter")
+		d.sees("2 of 3 say the same", "not blinded", "quorum 2 of 3", "no consensus")
+		d.press("esc", "b")
+		d.write("vote on")
+		d.press("enter")
+		d.sees("Biopsy.")
+		d.press("right", "right", "tab")
+		d.write("wait and see")
+		d.press("enter")
+		d.did("vote k9 dissent wait and see")
 	})
 }

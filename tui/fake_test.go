@@ -28,6 +28,8 @@ type fake struct {
 	studies  []control.StudyDetail
 	contacts []control.Contact
 	drafts   map[string]control.Draft
+	warnings []string // of a request that is only checked
+	agreed   control.Agreement
 	files    map[string]*study.Instance // by SOP UID
 	raw      map[string][]byte
 	order    []string
@@ -275,6 +277,9 @@ func (f *fake) actions(mux *http.ServeMux) {
 		return control.ReportRef{Report: "r9", Status: d.Status}, err
 	})
 	handle(f, mux, control.Request, func(_ context.Context, r control.NewCase) (control.CaseRef, error) {
+		if r.Check {
+			return control.CaseRef{Warnings: f.warnings}, nil
+		}
 		f.did(fmt.Sprintf("request %v to %v identified %v %s: %s", r.Studies, r.To, r.Identified, r.Priority, r.Question))
 		return control.CaseRef{Case: "ab12cd0000"}, nil
 	})

@@ -42,6 +42,7 @@ var screens = map[string][]string{
 	"me":             {"3", "m"},
 	"verify":         {"3", "v"},
 	"acts":           {"enter", "b"},
+	"opinion-form":   {"enter", "e", "ctrl+f", "enter"},
 	"critical":       {"enter", "b", "c", "r", "i", "t", "enter"},
 	"patients":       {":", "p", "a", "t", "i", "enter"},
 	"patient":        {":", "p", "a", "t", "i", "enter", "enter"},

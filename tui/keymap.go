@@ -165,11 +165,13 @@ var keymap = []binding{
 
 	{"report", "editor", []string{"ctrl+e"}, "$EDITOR", "$EDITOR"},
 	{"report", "done", []string{"ctrl+d", "alt+enter"}, "sign…", "sign…"},
+	{"report", "form", []string{"ctrl+f"}, "fill in an opinion form…", "form"},
 	{"report", "template", []string{"ctrl+p"}, "start from a template…", "template"},
 	{"report", "kind", []string{"ctrl+t"}, "final, preliminary", "final/preliminary"},
 	{"report", "back", []string{"esc"}, "save the draft, back", "save, back"},
 
 	{"question", "next", []string{"ctrl+d", "alt+enter"}, "next step", "next"},
+	{"question", "form", []string{"ctrl+f"}, "fill in the form of a specialty…", "form"},
 	{"question", "priority", []string{"ctrl+t"}, "priority", "priority"},
 	{"picking", "go", []string{"enter"}, "next step", "next"},
 	{"picking", "pick", []string{"space", "x"}, "choose", "choose"},

@@ -12,6 +12,7 @@ import (
 	"charm.land/bubbles/v2/textarea"
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/curbside-p2p/curbside/consult/form"
 	"github.com/curbside-p2p/curbside/consult/report"
 	"github.com/curbside-p2p/curbside/node/control"
 )
@@ -24,11 +25,14 @@ type reportPage struct {
 	area   textarea.Model
 	status string // final, preliminary or addendum
 	of     string
-	note   string
-	saved  string // the text as the node has it
-	d      control.CaseDetail
-	ready  bool
-	w, h   int
+	// correction: the addendum corrects its report.
+	correction bool
+	note       string
+	saved      string // the text as the node has it
+	form       *form.Filled
+	d          control.CaseDetail
+	ready      bool
+	w, h       int
 }
 
 func newReport(r *root, id string, from *casePage) *reportPage {
@@ -65,7 +69,7 @@ func (p *reportPage) open() tea.Cmd {
 			p.note = "draft from before"
 		}
 		if d.Status != "" {
-			p.status, p.of = d.Status, d.Of
+			p.status, p.of, p.correction, p.form = d.Status, d.Of, d.Correction, formOf(d.Form)
 		}
 		return nil
 	})
@@ -106,6 +110,8 @@ func (p *reportPage) update(msg tea.Msg) tea.Cmd {
 			return p.editor()
 		case "done":
 			return p.save(func() tea.Cmd { return p.sign() })
+		case "form":
+			return p.chooseForm()
 		case "template":
 			return p.template()
 		case "kind":
@@ -125,6 +131,18 @@ func (p *reportPage) update(msg tea.Msg) tea.Cmd {
 	var cmd tea.Cmd
 	p.area, cmd = p.area.Update(msg)
 	return cmd
+}
+
+// chooseForm fills in an opinion form; what it says is signed with the report.
+func (p *reportPage) chooseForm() tea.Cmd {
+	return pickForm(p.r, form.Opinion, p.form, func(f *form.Filled) tea.Cmd {
+		p.form = f
+		if strings.TrimSpace(p.area.Value()) == "" {
+			p.area.SetValue(f.Values["answer"])
+		}
+		p.note = "form: " + formWord(f)
+		return nil
+	})
 }
 
 // template starts the report from one, below what is written already.
@@ -160,7 +178,7 @@ func (p *reportPage) save(then func() tea.Cmd) tea.Cmd {
 		return nil
 	}
 	p.note = "saving…"
-	req := control.CaseReportRequest{Case: p.id, Text: text, Status: p.status, Of: p.of}
+	req := control.CaseReportRequest{Case: p.id, Text: text, Status: p.status, Of: p.of, Correction: p.correction, Form: formValues(p.form)}
 	return call(p.s, "save", p.r.client, control.CaseReport, req, func(ref control.ReportRef, err error) tea.Cmd {
 		p.area.Focus()
 		if err != nil {

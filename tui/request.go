@@ -8,6 +8,7 @@ import (
 	"charm.land/bubbles/v2/textarea"
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/curbside-p2p/curbside/consult/form"
 	"github.com/curbside-p2p/curbside/node/control"
 )
 
@@ -25,6 +26,8 @@ type requestPage struct {
 	question textarea.Model
 	priority string
 	ident    bool
+	form     *form.Filled // nil: none chosen
+	checked  []string     // what the node says of the request before it goes
 	note     string
 	invite   string // a case: then this page only adds people to it
 	w, h     int
@@ -109,7 +112,7 @@ func (p *requestPage) count() {
 func (p *requestPage) resize(w, h int) tea.Cmd {
 	p.w, p.h = w, h
 	p.question.SetWidth(max(10, w-4))
-	p.question.SetHeight(max(3, h-8))
+	p.question.SetHeight(max(3, h-9))
 	return nil
 }
 
@@ -129,6 +132,8 @@ func (p *requestPage) update(msg tea.Msg) tea.Cmd {
 		return p.back()
 	case id == "next":
 		return p.forward()
+	case id == "form" && p.step == 2:
+		return p.chooseForm()
 	case id == "priority" && p.step == 2:
 		all := []string{"routine", "urgent", "stat"}
 		p.priority = all[(slices.Index(all, p.priority)+1)%3]
@@ -220,7 +225,42 @@ func (p *requestPage) forward() tea.Cmd {
 		p.list.n, p.list.cur = 2, 0
 	}
 	p.count()
+	if p.step == 4 {
+		return p.look()
+	}
 	return nil
+}
+
+// chooseForm fills in the form of a specialty.
+func (p *requestPage) chooseForm() tea.Cmd {
+	return pickForm(p.r, form.Request, p.form, func(f *form.Filled) tea.Cmd {
+		p.form = f
+		return nil
+	})
+}
+
+// look asks the node what it would warn of, or refuse, before anything leaves.
+func (p *requestPage) look() tea.Cmd {
+	p.checked = []string{"checking…"}
+	req := p.request()
+	req.Check = true
+	return call(p.s, "check", p.r.client, control.Request, req, func(ref control.CaseRef, err error) tea.Cmd {
+		p.checked = ref.Warnings
+		if err != nil {
+			p.checked = []string{explain(err)}
+		}
+		return nil
+	})
+}
+
+func (p *requestPage) request() control.NewCase {
+	req := control.NewCase{To: p.to, Question: strings.TrimSpace(p.question.Value()), Priority: p.priority, Identified: p.ident, Form: formValues(p.form)}
+	for _, s := range p.studies {
+		if p.chosen[s.Study] {
+			req.Studies = append(req.Studies, s.Study)
+		}
+	}
+	return req
 }
 
 func (p *requestPage) sendInvite() tea.Cmd {
@@ -261,13 +301,7 @@ func (p *requestPage) handle() string {
 // confirm is the disclosure review's last word (TERMINAL.md §11).
 func (p *requestPage) confirm() tea.Cmd {
 	dlg := newPrompt(p.r, "Send?", []string{"This cannot be recalled after delivery."}, false, func(string) tea.Cmd {
-		req := control.NewCase{To: p.to, Question: strings.TrimSpace(p.question.Value()), Priority: p.priority, Identified: p.ident}
-		for _, s := range p.studies {
-			if p.chosen[s.Study] {
-				req.Studies = append(req.Studies, s.Study)
-			}
-		}
-		return act(p.r, control.Request, req, "sent: it goes as soon as they can be reached", func(ref control.CaseRef) tea.Cmd {
+		return act(p.r, control.Request, p.request(), "sent: it goes as soon as they can be reached", func(ref control.CaseRef) tea.Cmd {
 			for _, w := range ref.Warnings {
 				_ = p.r.say("warn", w)
 			}
@@ -297,7 +331,8 @@ func (p *requestPage) draw(w, h int) []string {
 		for l := range strings.SplitSeq(p.question.View(), "\n") {
 			lines = append(lines, "  "+l)
 		}
-		lines = append(block0(lines, h-3), " Priority: "+th.warn.Render(p.priority)+th.dim.Render("  ctrl+t changes it · ctrl+d goes on"))
+		lines = append(block0(lines, h-4), " Form: "+formWord(p.form)+th.dim.Render("  ctrl+f fills one in"),
+			" Priority: "+th.warn.Render(p.priority)+th.dim.Render("  ctrl+t changes it · ctrl+d goes on"))
 	case 3:
 		lines = append(lines, th.title.Render(" Whom? ")+th.dim.Render("space chooses; the first is the primary consultant"), "")
 		lines = append(lines, p.contactRows(w, h-5)...)
@@ -388,6 +423,14 @@ func (p *requestPage) review(w int) []string {
 	lines = append(lines, "", th.title.Render(" question")+th.dim.Render(" · "+p.priority))
 	for _, l := range wrap(strings.TrimSpace(p.question.Value()), w-4) {
 		lines = append(lines, "  "+l)
+	}
+	if p.form != nil {
+		lines = append(lines, "  form: "+formWord(p.form))
+	}
+	for _, c := range p.checked {
+		for _, l := range wrap("! "+c, w-4) {
+			lines = append(lines, "  "+th.warn.Render(l))
+		}
 	}
 	return append(lines, "", th.warn.Render(" It cannot be recalled after delivery."), th.dim.Render(" enter or ctrl+d: type the name and send · esc: change something"))
 }

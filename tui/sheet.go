@@ -35,6 +35,8 @@ type sheet struct {
 	cur    int
 	verb   string
 	run    func(values map[string]string) tea.Cmd
+	// check, where there is one, says what is wrong before run, and in which field.
+	check  func(values map[string]string) (field, wrong string)
 	note   string
 	closed bool
 }
@@ -132,6 +134,15 @@ func (d *sheet) send() tea.Cmd {
 		}
 		values[b.name] = b.text()
 	}
+	if d.check != nil {
+		if field, wrong := d.check(values); wrong != "" {
+			if i := slices.IndexFunc(d.blanks, func(b blank) bool { return b.name == field }); i >= 0 {
+				d.move(i - d.cur)
+			}
+			d.note = wrong
+			return nil
+		}
+	}
 	d.closed = true
 	return d.run(values)
 }
@@ -146,31 +157,23 @@ func (d *sheet) draw(w, h int) []string {
 	lines = append(block(lines, bw-4, min(len(lines), max(1, h-6-2*len(d.blanks)))), "")
 	label := 0
 	for _, b := range d.blanks {
-		label = max(label, width(b.name)+1)
+		label = min(max(label, width(b.name)+1), bw/2)
 	}
+	var rows []string
+	at := 0 // the line of the field that has the keys
 	for i := range d.blanks {
-		b := &d.blanks[i]
-		name := fit(b.name, label)
 		if i == d.cur {
-			name = th.title.Render(name)
+			at = len(rows)
 		}
-		value := ""
-		if len(b.options) > 0 {
-			value = "◂ " + b.value + " ▸"
-			if i == d.cur {
-				value = th.sel.Render(value)
-			}
-		} else {
-			b.in.SetWidth(bw - label - 8)
-			value = b.in.View()
-		}
-		lines = append(lines, name+" "+value)
-		if i == d.cur && b.hint != "" {
-			for _, l := range wrap(b.hint, bw-label-6) {
-				lines = append(lines, strings.Repeat(" ", label+1)+th.dim.Render(l))
-			}
-		}
+		rows = append(rows, d.row(i, bw, label)...)
 	}
+	// What does not fit scrolls with the field that has the keys.
+	room := max(3, h-len(lines)-4)
+	if len(rows) > room {
+		from := max(0, min(at-room/2, len(rows)-room))
+		rows = rows[from : from+room]
+	}
+	lines = append(lines, rows...)
 	foot := th.dim.Render("tab next · ctrl+d " + d.verb + " · esc cancel")
 	if d.note != "" {
 		foot = th.warn.Render(d.note)
@@ -180,4 +183,31 @@ func (d *sheet) draw(w, h int) []string {
 		lines[i] = " " + lines[i]
 	}
 	return th.box(d.title, lines, bw, min(len(lines)+2, h), true)
+}
+
+// row is a field with its value, and its hint while it has the keys.
+func (d *sheet) row(i, bw, label int) []string {
+	th := d.r.th
+	b := &d.blanks[i]
+	name := fit(b.name, label)
+	if i == d.cur {
+		name = th.title.Render(name)
+	}
+	var value string
+	if len(b.options) > 0 {
+		value = fit("◂ "+b.value+" ▸", min(width(b.value)+4, bw-label-6))
+		if i == d.cur {
+			value = th.sel.Render(value)
+		}
+	} else {
+		b.in.SetWidth(bw - label - 8)
+		value = b.in.View()
+	}
+	out := []string{name + " " + value}
+	if i == d.cur && b.hint != "" {
+		for _, l := range wrap(b.hint, bw-label-6) {
+			out = append(out, strings.Repeat(" ", label+1)+th.dim.Render(l))
+		}
+	}
+	return out
 }
