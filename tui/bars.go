@@ -43,8 +43,12 @@ func block0(lines []string, h int) []string {
 }
 
 func (r *root) overToasts(out []string) []string {
-	y := r.h - 2
-	for i := len(r.toasts) - 1; i >= 0 && y > 1; i-- {
+	y := r.h - 1 // over the keys: what a picture says of itself stays in sight
+	last := 2
+	if _, image := r.page().(*casePage); image {
+		last = y
+	}
+	for i := len(r.toasts) - 1; i >= 0 && y >= last; i-- {
 		t := r.toasts[i]
 		style := r.th.bar
 		text := " " + fit(t.text, min(width(t.text), r.w-4)) + " "

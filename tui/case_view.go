@@ -6,7 +6,6 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"github.com/curbside-p2p/curbside/consult/render"
 	"github.com/curbside-p2p/curbside/node/control"
 )
 
@@ -257,46 +256,4 @@ func (c *casePage) paneAt(x, y int) *viewer {
 		}
 	}
 	return nil
-}
-
-// chooseState lists the presentation states that concern this image.
-func (v *viewer) chooseState() tea.Cmd {
-	if v.at >= len(v.slices) || v.volume != nil {
-		return v.r.say("warn", "presentation states are for images as they were taken")
-	}
-	s := v.slices[v.at]
-	req := control.PresentationListRequest{Study: v.of.study, SOPUID: s.sop, Frame: s.frame}
-	return call(v.s, "states", v.r.client, control.PresentationList, req, func(list []control.PresentationInfo, err error) tea.Cmd {
-		if err != nil {
-			return v.r.say("bad", "✗ "+explain(err))
-		}
-		items := []option{{"as the file says", func() tea.Cmd {
-			v.look.state, v.look.turn = "", render.Turn{}
-			return v.sync()
-		}}}
-		for _, p := range list {
-			if p.Kind != "presentation" {
-				continue
-			}
-			label := strings.TrimSpace(line(p.Label) + " " + line(p.Description))
-			if c := line(p.Creator); c != "" {
-				label += " · " + nameWord(c)
-			}
-			if p.Reason != "" {
-				label += " · not to be had: " + line(p.Reason)
-				items = append(items, option{label, nil})
-				continue
-			}
-			items = append(items, option{label, func() tea.Cmd { return v.applyState(p) }})
-		}
-		if len(items) == 1 {
-			return v.r.say("warn", "no presentation states for this image")
-		}
-		return v.r.open(newPicker(v.r, "Presentation", items))
-	})
-}
-
-// applyState shows images as a presentation state says; its turn becomes the pane's own.
-func (v *viewer) applyState(p control.PresentationInfo) tea.Cmd {
-	return v.r.say("warn", "presentation state "+line(p.Label))
 }

@@ -121,10 +121,28 @@ func (d *driver) handle(msg tea.Msg) {
 	d.run(cmd)
 }
 
+// painting: a picture of cells waits for its frame.
+func (d *driver) painting() bool {
+	if d.r == nil || d.silent {
+		return false
+	}
+	c, ok := d.r.page().(*casePage)
+	return ok && c.gate.busy
+}
+
+// framesSettle is enough for a picture in each of two panes, drawn again when its pane has changed.
+const framesSettle = 8
+
 func (d *driver) send(msgs ...tea.Msg) {
 	for _, m := range msgs {
 		d.msgs <- m
 		d.settle()
+		for range framesSettle {
+			if !d.painting() {
+				break
+			}
+			d.pass(frameTime)
+		}
 	}
 }
 

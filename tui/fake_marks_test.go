@@ -16,7 +16,10 @@ import (
 // slices are where the phantom's images lie.
 func (f *fake) slices(_ context.Context, r control.SeriesRequest) ([]study.Slice, error) {
 	var out []study.Slice
-	for _, sop := range f.of(r.SeriesUID) {
+	for i, sop := range f.of(r.SeriesUID) {
+		if f.gap && i == 5 {
+			continue
+		}
 		out = append(out, f.files[sop].Slices()...)
 	}
 	return out, nil

@@ -38,6 +38,7 @@ type fake struct {
 	calls    map[string]int
 	events   chan control.Event
 	marks    []control.Mark
+	gap      bool // a slice of the phantom is missing
 	states   []control.PresentationInfo
 	series   map[string][]string          // SOP UIDs of a series
 	hostile  func(field, s string) string // applied to every string of every reply

@@ -12,6 +12,7 @@ const (
 	logMax       = 200                    // lines of past toasts kept
 	eventsEvery  = 50 * time.Millisecond  // at most 20 messages a second from the event stream
 	eventsBuffer = 4096                   // events that wait; beyond, one "all" stands for them
+	frameTime    = 17 * time.Millisecond  // the program draws 60 frames a second
 	detectMax    = time.Second            // for terminals that never answer
 	ackMax       = time.Second            // some multiplexers eat the cursor report
 	armAfter     = 600 * time.Millisecond // typing in flight confirms nothing

@@ -265,6 +265,8 @@ func (r *root) update(msg tea.Msg) tea.Cmd {
 		return tea.Batch(r.caps.pixelMouse(), r.caps.repaint())
 	case laterMsg:
 		return m.run()
+	case tea.CursorPositionMsg, ackMsg, cineMsg, repaintMsg: // of the page's pictures, also under a dialog
+		return r.page().update(msg)
 	}
 	if cmd, ok := r.caps.answer(msg, r); ok {
 		return cmd

@@ -92,7 +92,7 @@ type viewer struct {
 	told    map[slice][]string // what is said of the stack that an image is of
 	placing bool
 	asked   bool // where the slices lie, since the series came or grew
-	states  map[string]*render.Presentation
+	states  map[stateKey]*control.PresentationInfo // nil: the image is not the state's concern
 
 	cache    cache
 	pictures gallery
@@ -131,7 +131,7 @@ func (v *viewer) reset() {
 	v.slices, v.at, v.dir, v.tool, v.cine, v.pen, v.loupe = nil, 0, 1, "", false, nil, false
 	v.look, v.head, v.foot = look{zoom: 1}, 1, 2
 	v.volume, v.placed, v.told, v.placing, v.asked = nil, nil, nil, false, false
-	v.states = map[string]*render.Presentation{}
+	v.states = map[stateKey]*control.PresentationInfo{}
 	v.drawing, v.ahead, v.pending, v.painted = false, false, nil, picture{}
 }
 

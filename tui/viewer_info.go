@@ -25,7 +25,7 @@ func (v *viewer) tags() []string {
 	}
 	l := p.key.look
 	say(l.turn.Flip, "FLIPPED")
-	say(l.turn.Quarters%4 != 0, fmt.Sprintf("TURNED %d°", l.turn.Quarters%4*90))
+	say(l.turn.Quarters%4 != 0, fmt.Sprintf("TURNED %d°", clockwise(l.turn)))
 	say(l.invert, "INVERTED")
 	if p.img != nil && p.frame != nil {
 		out = append(out, v.imageTags()...)
@@ -41,6 +41,15 @@ func (v *viewer) tags() []string {
 		say(true, fmt.Sprintf("%d %s hidden", n, plural(n, "mark")))
 	}
 	return append(out, v.seriesTags()...)
+}
+
+// clockwise is how far what is seen is turned: after the flip, as a reader thinks of it.
+func clockwise(t render.Turn) int {
+	q := t.Quarters % 4
+	if t.Flip {
+		q = (4 - q) % 4
+	}
+	return q * 90
 }
 
 func (v *viewer) imageTags() []string {
@@ -75,10 +84,7 @@ func (v *viewer) imageTags() []string {
 			out = append(out, "shutter")
 		}
 	}
-	if s := p.key.look.state; s != "" {
-		out = append(out, "presentation state")
-	}
-	return out
+	return append(out, v.stateTags()...)
 }
 
 func (v *viewer) seriesTags() []string {
@@ -199,8 +205,8 @@ func (v *viewer) statusParts() (must, may []string) {
 	}
 	p := &v.painted
 	at := v.at
-	if (p.key.slice != slice{}) {
-		at = p.key.at
+	if i := p.key.at; i < len(v.slices) && p.key.slice == key(v.slices[i]) {
+		at = i
 	}
 	img := fmt.Sprintf("img %d/%d", at+1, len(v.slices))
 	if v.volume != nil {

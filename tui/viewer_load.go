@@ -190,6 +190,9 @@ func (v *viewer) sync() tea.Cmd {
 		}
 		return tea.Batch(v.load(v.at), v.prefetch())
 	}
+	if cmd, wait := v.needState(); wait {
+		return cmd
+	}
 	k := v.wanted(v.at)
 	if k == v.painted.key || v.pending != nil && v.pending.key == k {
 		return tea.Batch(v.prefetch(), v.drawAhead())
@@ -258,7 +261,7 @@ func (v *viewer) drawAhead() tea.Cmd {
 			return nil
 		}
 		h := v.cache.by[key(v.slices[i])]
-		if h == nil || h.frame == nil {
+		if _, known := v.stateOf(i); h == nil || h.frame == nil || !known {
 			continue
 		}
 		k := v.wanted(i)

@@ -234,8 +234,12 @@ func (v *viewer) paint(p picture) tea.Cmd {
 	g.busy, g.sent, g.last = true, v.r.now(), v
 	g.beat++
 	beat := g.beat
+	ask := tea.Sequence(v.send(), tea.RequestCursorPosition)
+	if p.raw == "" { // cells go out with the next frame of the program, and the question after them
+		ask = tea.Sequence(tea.Tick(frameTime, func(time.Time) tea.Msg { return nil }), tea.RequestCursorPosition)
+	}
 	cmds := []tea.Cmd{
-		tea.Sequence(v.send(), tea.RequestCursorPosition),
+		ask,
 		tea.Tick(ackMax, func(time.Time) tea.Msg { return ackMsg{g, beat} }),
 	}
 	if more {

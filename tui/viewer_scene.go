@@ -27,6 +27,7 @@ type shape struct {
 	paths  []annot.Path
 	tip    bool
 	ring   bool // a single point
+	bare   bool // a label alone
 	pen    bool // being drawn: its label is what it measures
 	dashed bool
 	ink    raster.Ink
@@ -56,7 +57,11 @@ func (v *viewer) sceneKey(i int) string {
 }
 
 func (v *viewer) scene(i int) scene {
-	sc := scene{slot: v.slot, probe: v.probe, cross: v.tool == "probe", loupe: v.loupe, state: v.states[v.look.state]}
+	sc := scene{slot: v.slot, probe: v.probe, cross: v.tool == "probe", loupe: v.loupe}
+	if p, _ := v.stateOf(i); p != nil {
+		sc.state = p.State
+	}
+	sc.shapes = v.stateShapes(i)
 	sc.shapes = append(sc.shapes, v.references(i)...)
 	for _, m := range v.marksOn(i) {
 		if v.pen != nil && v.pen.edit == m.Entry {
@@ -141,6 +146,9 @@ func (p *picture) overlay(sc scene) (raster.Overlay, []word) {
 				if i == 0 || points[i][0] > end[0] {
 					end = points[i]
 				}
+			}
+			if s.bare {
+				continue
 			}
 			if len(points) == 1 || s.ring {
 				o.Marks = append(o.Marks, raster.Mark{X: int(points[0][0]), Y: int(points[0][1]), Ink: s.ink})

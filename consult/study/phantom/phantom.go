@@ -100,6 +100,15 @@ type Lesion struct {
 
 // CT makes the study.
 func CT(o Options) Study {
+	var files [][]byte
+	s, _ := Each(o, func(_ int, file []byte) error { files = append(files, file); return nil })
+	s.Files = files
+	return s
+}
+
+// Each makes the study file by file, so that one of a thousand slices need not
+// be held at once: Files of what it returns is empty. An error of take ends it.
+func Each(o Options, take func(i int, file []byte) error) (Study, error) {
 	o = o.filled()
 	s := Study{StudyUID: uid(o, "study", 0), SeriesUID: uid(o, "series", o.Series)}
 	b := newBody(o)
@@ -107,9 +116,11 @@ func CT(o Options) Study {
 	for i := range o.Slices {
 		sop := uid(o, "instance", o.Series*100_000+i)
 		s.SOPUIDs = append(s.SOPUIDs, sop)
-		s.Files = append(s.Files, ctFile(o, &s, sop, i, b.slice(o, i)))
+		if err := take(i, ctFile(o, &s, sop, i, b.slice(o, i))); err != nil {
+			return s, err
+		}
 	}
-	return s
+	return s, nil
 }
 
 // uid is a UUID under 2.25 (PS3.5 §B.2) by seed, patient and study.
