@@ -3,6 +3,7 @@ package jpeg2000
 import (
 	"math/bits"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -66,11 +67,8 @@ func (w *htBack) flush() []byte {
 	if w.n > 0 {
 		w.out = append(w.out, byte(w.v))
 	}
-	var b []byte
-	for i := len(w.out) - 1; i >= 0; i-- {
-		b = append(b, w.out[i])
-	}
-	return b
+	slices.Reverse(w.out)
+	return w.out
 }
 
 // htMELWriter is §7.3.3 the other way.

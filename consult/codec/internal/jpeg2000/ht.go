@@ -255,7 +255,7 @@ func (h *htDecoder) refine(r htBackward) {
 					continue
 				}
 				m := &h.blockDecoder.mag[y*h.w+x]
-				*m = *m&^(1<<h.plane) | uint32(r.take(1))<<h.plane | 1<<(h.plane-1)
+				*m = *m&^(1<<h.plane) | r.take(1)<<h.plane | 1<<(h.plane-1)
 			}
 		}
 	}
