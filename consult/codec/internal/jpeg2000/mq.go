@@ -70,17 +70,18 @@ const (
 )
 
 // mqRow is a row of table C.2 with the more probable symbol: Qe as wide as C,
-// and where each symbol leads.
+// and where the symbols lead, the more probable one first.
 type mqRow struct {
-	qe       int64
-	mps, lps *mqRow
-	sense    uint8
+	qe    int64
+	next  [2]*mqRow
+	sense uint8
 }
 
 var mqRows = func() (t [2][47]mqRow) {
 	for sense := range t {
 		for i, s := range mqStates {
-			t[sense][i] = mqRow{int64(s.qe) << 16, &t[sense][s.mps], &t[sense^int(s.switchFlag)][s.lps], uint8(sense)}
+			next := [2]*mqRow{&t[sense][s.mps], &t[sense^int(s.switchFlag)][s.lps]}
+			t[sense][i] = mqRow{int64(s.qe) << mqShift, next, uint8(sense)}
 		}
 	}
 	return t
@@ -91,8 +92,9 @@ type mqContext struct{ *mqRow }
 
 // mq decodes decisions. C and A of §C.3 are c+d and a+d: a more probable symbol
 // that needs no renormalisation takes Qe from both, so it is taken from d, which
-// is the lesser of C and A - 8000 and tells when that ends. The bytes must be
-// followed by two of FF (§D.4.1).
+// is the lesser of C and A - 8000 and tells when that ends. Under the 16 bits of
+// Chigh lie ct bits that have been read. The bytes must be followed by two of FF
+// (§D.4.1).
 type mq struct {
 	d, a, c int64
 	ct      int
@@ -101,7 +103,10 @@ type mq struct {
 	cx      [32]mqContext // 19, and room for an index without a check
 }
 
-const mqHalf = 0x8000 << 16
+const (
+	mqShift = 32
+	mqHalf  = 0x8000 << mqShift
+)
 
 func (m *mq) reset() {
 	for i := range m.cx {
@@ -110,31 +115,33 @@ func (m *mq) reset() {
 	m.cx[0].mqRow, m.cx[ctxRun].mqRow, m.cx[ctxUniform].mqRow = &mqRows[0][4], &mqRows[0][3], &mqRows[0][46]
 }
 
-// start is INITDEC (figure C.10).
+// start is INITDEC (figure C.10): the first byte and seven bits more are Chigh.
 func (m *mq) start(b []byte) {
-	m.b, m.at = b, 0
-	m.c = int64(b[0]) << 16
-	m.byteIn()
+	m.b, m.at, m.ct = b, 0, 0
+	m.c = int64(b[0]) << mqShift
+	m.fill()
 	m.c <<= 7
 	m.ct -= 7
 	m.a, m.d = mqHalf, 0
 }
 
-// byteIn is figure C.19.
-func (m *mq) byteIn() {
-	next := int64(m.b[m.at+1])
-	switch {
-	case m.b[m.at] != 0xFF:
-		m.at++
-		m.c += next << 8
-		m.ct = 8
-	case next > 0x8F:
-		m.c += 0xFF00
-		m.ct = 8
-	default:
-		m.at++
-		m.c += next << 9
-		m.ct = 7
+// fill is BYTEIN (figure C.19) while there is room for a byte.
+func (m *mq) fill() {
+	for m.ct <= mqShift-8 {
+		next := int64(m.b[m.at+1])
+		switch {
+		case m.b[m.at] != 0xFF:
+			m.at++
+			m.c += next << (mqShift - 8 - m.ct)
+			m.ct += 8
+		case next > 0x8F:
+			m.c += 0xFF << (mqShift - 8 - m.ct)
+			m.ct += 8
+		default:
+			m.at++
+			m.c += next << (mqShift - 7 - m.ct)
+			m.ct += 7
+		}
 	}
 }
 
@@ -147,49 +154,27 @@ func (m *mq) decode(s *mqContext) uint8 {
 }
 
 // exchange is what follows when the symbol is less probable or A falls below
-// 8000 (figures C.16 to C.18).
+// 8000 (figures C.16 to C.18), without branches, as which it is cannot be foreseen.
 func (m *mq) exchange(s *mqContext) uint8 {
 	row := s.mqRow
 	a, c := m.a+m.d, m.c+m.d
-	less := a < row.qe
-	if c < 0 { // the lower part, of size Qe
-		c += row.qe
-		a, less = row.qe, !less
+	lower := c >> 63 // all ones in the lower part, which is of size Qe
+	less := uint8((a-row.qe)>>63^lower) & 1
+	c += row.qe & lower
+	a ^= (a ^ row.qe) & lower
+	s.mqRow = row.next[less]
+	n := bits.LeadingZeros64(uint64(a)) - (64 - 16 - mqShift)
+	if n > m.ct {
+		m.c = c
+		m.fill()
+		c = m.c
 	}
-	bit := row.sense
-	if less {
-		bit ^= 1
-		s.mqRow = row.lps
-	} else {
-		s.mqRow = row.mps
-	}
-	n := bits.LeadingZeros32(uint32(a))
-	if n <= m.ct {
-		a <<= n & 31
-		c <<= n & 31
-		m.ct -= n
-	} else {
-		a, c = m.renormalise(a, c, n)
-	}
+	m.ct -= n
+	a <<= n & 63
+	c <<= n & 63
 	d := min(a-mqHalf, c)
 	m.d, m.a, m.c = d, a-d, c-d
-	return bit
-}
-
-// renormalise shifts by n where new bytes are needed (figure C.18).
-func (m *mq) renormalise(a, c int64, n int) (int64, int64) {
-	m.c = c
-	for n > 0 {
-		if m.ct == 0 {
-			m.byteIn()
-		}
-		k := min(n, m.ct)
-		a <<= k & 31
-		m.c <<= k & 31
-		m.ct -= k
-		n -= k
-	}
-	return a, m.c
+	return row.sense ^ less
 }
 
 // raw reads bits of bypassed passes (§D.6); past the end they are ones.
