@@ -85,7 +85,7 @@ type Memory struct {
 // broken leaves rules out, for tests to prove that they would notice.
 type broken struct {
 	anyoneCloses, anyoneEdits, anyoneAnswers, anyoneTakes, anyoneDrafts bool
-	anyHash, handsOver, votesStay                                       bool
+	anyHash, handsOver, votesStay, arrival                              bool
 }
 
 // learn returns what is known of an entry. Entries come in display order, in

@@ -7,6 +7,15 @@ import (
 	"github.com/curbside-p2p/curbside/protocol/ledger"
 )
 
+// source is what Fold asks of a thread, which a [ledger.Thread] answers.
+type source interface {
+	ID() ledger.ThreadID
+	Entries() []*ledger.Entry // in display order
+	InForce(*ledger.Entry) bool
+	Members() *ledger.Members
+	MembersAt(*ledger.Entry) *ledger.Members
+}
+
 // item is one entry in one run of Fold.
 type item struct {
 	e         *ledger.Entry
@@ -26,7 +35,7 @@ func (it *item) acts() bool { return it.force && it.body != nil && !it.limited }
 // fold is one run of Fold. Its lists hold entries in force whose body can be
 // read, in display order.
 type fold struct {
-	t     *ledger.Thread
+	t     source
 	s     *State
 	m     *Memory
 	ranks map[identity.PersonID]ledger.Rank // as they are now
@@ -62,7 +71,7 @@ func (m *Memory) Fold(t *ledger.Thread) *State {
 	return view
 }
 
-func (m *Memory) fold(t *ledger.Thread, roles func(identity.PersonID) Attested) *State {
+func (m *Memory) fold(t source, roles func(identity.PersonID) Attested) *State {
 	entries := t.Entries()
 	if m.of == nil {
 		m.of = make(map[ledger.EntryID]*known, len(entries))

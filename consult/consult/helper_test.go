@@ -170,17 +170,20 @@ func (w *world) give(a, b *actor) {
 // sign makes a report over all grants that the actor knows.
 func (a *actor) sign(status uint64, text string, supersedes ...ledger.EntryID) *ReportBody {
 	a.w.Helper()
-	s := a.fold()
+	b, err := signed(a.fold(), a.id(), a.name, a.w.nowMS, status, text, supersedes...)
+	a.w.must(err)
+	return b
+}
+
+func signed(s *State, by identity.PersonID, name string, nowMS int64, status uint64, text string, supersedes ...ledger.EntryID) (*ReportBody, error) {
 	d := &report.Document{
-		Format: report.Format, Text: text, Status: status, Case: a.w.id, Round: max(s.Round, 1), Name: a.name, Author: a.id(), SignedMS: a.w.nowMS,
+		Format: report.Format, Text: text, Status: status, Case: s.Case, Round: max(s.Round, 1), Name: name, Author: by, SignedMS: nowMS,
 	}
 	for _, g := range s.Grants {
 		n := g.Instances
 		d.Images = append(d.Images, report.Image{Manifest: g.Manifest.ID, Version: g.Version, Listed: n, Seen: n, Expected: &n})
 	}
-	b, err := NewReport(d, supersedes, nil)
-	a.w.must(err)
-	return b
+	return NewReport(d, supersedes, nil)
 }
 
 func (a *actor) final(text string, supersedes ...ledger.EntryID) ledger.EntryID {

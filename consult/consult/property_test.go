@@ -20,7 +20,7 @@ func TestOrder(t *testing.T) {
 			t.Parallel()
 			r := rand.New(rand.NewPCG(uint64(n), 7))
 			w, _, _, _, _, _ := asked(t, false)
-			play := randomCase{w: w, r: r, known: map[ledger.Kind][]ledger.EntryID{}}
+			play := newRandom(w, r)
 			for range 30 {
 				play.step()
 			}
@@ -81,17 +81,54 @@ func quiet(w *world) {
 
 func (a *actor) rank() ledger.Rank { return a.t.Members().Ranks[a.id()] }
 
-// randomCase makes random steps, allowed or not.
-type randomCase struct {
-	w     *world
-	r     *rand.Rand
-	known map[ledger.Kind][]ledger.EntryID
+// author is who posts in a random history.
+type author interface {
+	id() identity.PersonID
+	device() identity.DeviceID
+	fold() *State
+	sign(status uint64, text string, supersedes ...ledger.EntryID) *ReportBody
+}
 
+func (a *actor) device() identity.DeviceID { return a.local.Device.ID() }
+
+// randomBodies makes random bodies, allowed or not.
+type randomBodies struct {
+	r     *rand.Rand
+	all   []author
+	known map[ledger.Kind][]ledger.EntryID
+	reads map[ledger.EntryID]*ReportBody // what sealed reads hide, by their entry
+	last  *ReportBody                    // what the last body sealed
+}
+
+// randomCase makes random steps.
+type randomCase struct {
+	randomBodies
+	w      *world
 	memory Memory // of the first one's replica
 }
 
+func newRandom(w *world, r *rand.Rand) *randomCase {
+	h := &randomCase{w: w, randomBodies: newBodies(r)}
+	for _, a := range w.all {
+		h.all = append(h.all, a)
+	}
+	return h
+}
+
+func newBodies(r *rand.Rand) randomBodies {
+	return randomBodies{r: r, known: map[ledger.Kind][]ledger.EntryID{}, reads: map[ledger.EntryID]*ReportBody{}}
+}
+
+// posted remembers an entry.
+func (h *randomBodies) posted(kind ledger.Kind, id ledger.EntryID) {
+	h.known[kind] = append(h.known[kind], id)
+	if h.last != nil && kind == ledger.SealedRead {
+		h.reads[id] = h.last
+	}
+}
+
 // some returns an entry of one of some kinds, or one that is nowhere.
-func (h *randomCase) some(kinds ...ledger.Kind) ledger.EntryID {
+func (h *randomBodies) some(kinds ...ledger.Kind) ledger.EntryID {
 	ids := h.known[kinds[h.r.IntN(len(kinds))]]
 	if len(ids) == 0 {
 		return ledger.EntryID{1}
@@ -99,19 +136,21 @@ func (h *randomCase) some(kinds ...ledger.Kind) ledger.EntryID {
 	return ids[h.r.IntN(len(ids))]
 }
 
-func (h *randomCase) anybody() *actor { return h.w.all[h.r.IntN(len(h.w.all))] }
+func (h *randomBodies) anybody() author { return h.all[h.r.IntN(len(h.all))] }
+
+func (h *randomCase) anyone() *actor { return h.w.all[h.r.IntN(len(h.w.all))] }
 
 func (h *randomCase) step() {
 	h.memory.Fold(h.w.all[0].t)
 	if h.r.IntN(3) == 0 {
-		h.w.level(h.anybody(), h.anybody())
+		h.w.level(h.anyone(), h.anyone())
 		return
 	}
 	if h.r.IntN(8) == 0 {
 		h.change()
 		return
 	}
-	a := h.anybody()
+	a := h.anyone()
 	kind, body := h.body(a)
 	if a.rank() < ledger.RankNeeded(kind) || len(a.t.Entries()) == 0 {
 		return
@@ -120,7 +159,7 @@ func (h *randomCase) step() {
 	if err != nil {
 		return // an observer without an epoch
 	}
-	h.known[kind] = append(h.known[kind], items[len(items)-1].Entry)
+	h.posted(kind, items[len(items)-1].Entry)
 }
 
 // change gives or takes a rank.
@@ -130,14 +169,14 @@ func (h *randomCase) change() {
 	_, _ = by.t.Role(by.local, body, h.w.tick(), h.w) // refused for want of rank, as it may be
 }
 
-func (h *randomCase) body(a *actor) (ledger.Kind, any) {
+func (h *randomBodies) body(a author) (ledger.Kind, any) {
 	r := h.r
 	round := 1 + r.Uint64N(3)
 	persons := []identity.PersonID{h.anybody().id()}
 	if p := h.anybody().id(); p != persons[0] {
 		persons = append(persons, p)
 	}
-	switch r.IntN(24) {
+	switch r.IntN(30) {
 	case 0:
 		id := h.some(ledger.Ask, ledger.Mark, ledger.Message)
 		return ledger.Message, MessageBody{Text: "hello", ReplyTo: &id}
@@ -174,16 +213,61 @@ func (h *randomCase) body(a *actor) (ledger.Kind, any) {
 		return ledger.Triage, TriageBody{Priority: Priority(1 + r.IntN(3)), Reason: "worse"}
 	case 18:
 		if r.IntN(4) > 0 {
-			return ledger.Receipt, ReceiptBody{Type: 1 + r.Uint64N(2), Seen: []SeenRow{{Device: h.anybody().local.Device.ID(), Seq: 1 + r.Uint64N(9)}}}
+			return ledger.Receipt, ReceiptBody{Type: 1 + r.Uint64N(2), Seen: []SeenRow{{Device: h.anybody().device(), Seq: 1 + r.Uint64N(9)}}}
 		}
 		return ledger.WrongPatient, WrongPatientBody{Lineage: [16]byte{1}, Text: "not he"}
 	case 19:
 		return ledger.Request, RequestBody{Question: "And now?", Priority: Priority(1 + r.IntN(3)), Consent: ConsentLaw, NeededByMS: r.Int64N(1 << 40)}
 	case 20: // garbage under any kind
-		kinds := []ledger.Kind{ledger.Request, ledger.Report, ledger.Status, ledger.Mark, ledger.Vote, 99}
+		kinds := []ledger.Kind{ledger.Request, ledger.Report, ledger.Status, ledger.Mark, ledger.Vote, ledger.SealedRead, ledger.Consensus, 99}
 		return kinds[r.IntN(len(kinds))], HeldBody{Version: 1}
+	case 21, 22, 23:
+		return h.groupBody(a, round)
 	default:
-		return ledger.Status, StatusBody{Round: round, Stage: []Stage{1, 1, 2, 2, 3, 5, 6}[r.IntN(7)]}
+		return ledger.Status, StatusBody{Round: round, Stage: []Stage{1, 1, 2, 2, 2, 3, 5, 6}[r.IntN(8)]}
+	}
+}
+
+// groupBody makes sealed reads, their openings, drafts, votes and what signs
+// them; some with another's document or words.
+func (h *randomBodies) groupBody(a author, round uint64) (ledger.Kind, any) {
+	r := h.r
+	salt := [32]byte{byte(r.IntN(2))}
+	switch r.IntN(6) {
+	case 0:
+		if r.IntN(4) == 0 {
+			return ledger.SealedRead, SealedReadBody{Round: round}
+		}
+		h.last = a.sign(1, "Benign.")
+		commitment := Commit(salt, h.last.Document)
+		h.last.Opens = &Opening{Salt: salt}
+		return ledger.SealedRead, SealedReadBody{Round: h.last.Round, Commitment: &commitment}
+	case 1, 2:
+		id := h.some(ledger.SealedRead)
+		b := a.sign(1, "Malignant.")
+		if sealed := h.reads[id]; sealed != nil && r.IntN(5) > 0 {
+			same := *sealed
+			b = &same
+		}
+		b.Opens = &Opening{Sealed: id, Salt: salt}
+		return ledger.Report, b
+	case 3:
+		panel := a.fold().Panel()
+		if len(panel) == 0 || r.IntN(5) == 0 {
+			panel = []identity.PersonID{a.id()}
+		}
+		return ledger.Consensus, ConsensusBody{Round: round, Text: "Benign.", Panel: panel, Quorum: 1 + r.Uint64N(uint64(len(panel)))}
+	case 4:
+		drafts := a.fold().Drafts
+		if len(drafts) == 0 {
+			return ledger.Report, a.sign(2, "Nothing to sign.")
+		}
+		d := drafts[r.IntN(len(drafts))]
+		b := a.sign(2, ConsensusText(d))
+		b.Consensus = &d.Entry
+		return ledger.Report, b
+	default:
+		return ledger.Vote, VoteBody{Consensus: h.some(ledger.Consensus), Choice: Choice(1 + r.IntN(4)), Text: "why", Name: "N. N."}
 	}
 }
 

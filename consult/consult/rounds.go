@@ -50,6 +50,9 @@ func persons(assign *item) []identity.PersonID { return assign.body.(*AssignBody
 // EntryID) comes first, as its first person is the primary.
 func (f *fold) named(assigns []*item) []identity.PersonID {
 	var out []identity.PersonID
+	if f.m.broken.arrival {
+		assigns = slices.SortedFunc(slices.Values(assigns), func(a, b *item) int { return a.k.place - b.k.place })
+	}
 	for _, it := range slices.Backward(assigns) {
 		for _, p := range persons(it) {
 			if !slices.Contains(out, p) {

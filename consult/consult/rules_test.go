@@ -48,10 +48,10 @@ func TestRules(t *testing.T) {
 func breach(t *testing.T, seed uint64, missing broken) string {
 	t.Helper()
 	w, _, _, _, _, _ := asked(t, true)
-	h := randomCase{w: w, r: rand.New(rand.NewPCG(seed, 11)), known: map[ledger.Kind][]ledger.EntryID{}}
+	h := newRandom(w, rand.New(rand.NewPCG(seed, 11)))
 	m := &Memory{broken: missing}
 	for range 25 {
-		a := h.anybody()
+		a := h.anyone()
 		kind, body := h.body(a)
 		if a.rank() < ledger.RankNeeded(kind) || kind == 99 {
 			continue
@@ -63,7 +63,7 @@ func breach(t *testing.T, seed uint64, missing broken) string {
 			continue
 		}
 		id := items[len(items)-1].Entry
-		h.known[kind] = append(h.known[kind], id)
+		h.posted(kind, id)
 		after := m.Fold(a.t)
 		if x, y := effects(before, id), effects(after, id); x != y && personal(refusal) {
 			return fmt.Sprintf("%s by %s, refused as %q, has an effect:\n%s", kind, a.name, refusal, differing(x, y))
