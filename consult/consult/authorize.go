@@ -17,13 +17,21 @@ type asker struct {
 	s    *State
 	me   Member
 	kind ledger.Kind
+	lax  lax
 }
+
+// lax leaves guards out, for tests to prove that they would notice.
+type lax struct{ rank, role, owner, assigned, own, round, open, critical, newest, once, hash, panel bool }
 
 // Authorize says whether a person may post a body now, by the guards of FIELD
 // §4.3; an error is a [*Refusal]. Body is a body type of this package or a
 // pointer to one. The author's side asks before it signs; Fold gives no effect
 // to what other software posts against the rules.
 func Authorize(s *State, author identity.PersonID, kind ledger.Kind, body any) error {
+	return authorize(s, author, kind, body, lax{})
+}
+
+func authorize(s *State, author identity.PersonID, kind ledger.Kind, body any, without lax) error {
 	b := pointer(body)
 	if b == nil || kind.Chain() != ledger.Content || reflect.TypeOf(b) != reflect.TypeOf(newBody(kind)) {
 		return refuse(fmt.Sprintf("this version cannot post an entry of kind %s", kind), "update curbside")
@@ -32,8 +40,8 @@ func Authorize(s *State, author identity.PersonID, kind ledger.Kind, body any) e
 	if !ok || me.Rank == ledger.RankNone {
 		return refuse("you are not a member of this case", "ask the requester to invite you")
 	}
-	a := asker{s: s, me: me, kind: kind}
-	if me.Rank < ledger.RankNeeded(kind) {
+	a := asker{s: s, me: me, kind: kind, lax: without}
+	if me.Rank < ledger.RankNeeded(kind) && !a.lax.rank {
 		return refuse(fmt.Sprintf("as %s you may not post %s", me.Role, kind), "ask the requester for another role")
 	}
 	if err := a.role(b); err != nil {
@@ -62,7 +70,7 @@ func pointer(v any) body {
 
 // role holds people to what they are attested as (FIELD §4.1).
 func (a asker) role(b body) error {
-	if !a.me.Attested.limits(a.kind, b) {
+	if !a.me.Attested.limits(a.kind, b) || a.lax.role {
 		return nil
 	}
 	switch r, ok := b.(*ReportBody); {
@@ -166,7 +174,7 @@ func (a asker) ask(b body) error {
 }
 
 func (a asker) atLeast(r ledger.Rank, what string) error {
-	if a.me.Rank >= r {
+	if a.me.Rank >= r || a.lax.owner {
 		return nil
 	}
 	who := "the requester may"
@@ -186,7 +194,7 @@ func (a asker) begun() error {
 
 // open wants a round that goes on.
 func (a asker) open() error {
-	if _, ok := a.s.OpenRound(); ok {
+	if _, ok := a.s.OpenRound(); ok || a.lax.open {
 		return nil
 	}
 	if err := a.begun(); err != nil {
@@ -203,14 +211,14 @@ func (a asker) acting(round uint64) error {
 	if err := a.open(); err != nil {
 		return err
 	}
-	if round != a.s.Round {
+	if round != a.s.Round && !a.lax.round {
 		return refuse(fmt.Sprintf("the case is in round %d", a.s.Round), "look at the case again")
 	}
 	return nil
 }
 
 func (a asker) assigned(what string) error {
-	if a.me.Assigned {
+	if a.me.Assigned || a.lax.assigned {
 		return nil
 	}
 	return refuse(fmt.Sprintf("you are not assigned to this case, so you may not %s", what), "ask the requester or a coordinator to assign you")
@@ -249,7 +257,7 @@ func (a asker) edit(b *EditBody) error {
 	switch {
 	case !ok || p.Kind != ledger.Message:
 		return refuse("only messages can be edited", "what is signed is corrected by an addendum")
-	case p.Author != a.me.Person:
+	case p.Author != a.me.Person && !a.lax.own:
 		return refuse("only its author may edit a message", "")
 	case p.Retracted:
 		return refuse("the message was retracted", "")
@@ -337,7 +345,7 @@ func (a asker) ownMark(id ledger.EntryID) error {
 	for _, m := range a.s.Marks {
 		switch {
 		case m.Entry != id:
-		case m.Author != a.me.Person:
+		case m.Author != a.me.Person && !a.lax.own:
 			return refuse("only its author may change a mark", "make one of your own from it")
 		case m.Removed:
 			return refuse("the mark was removed", "")

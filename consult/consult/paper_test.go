@@ -108,7 +108,7 @@ type pen struct {
 	memory  *Memory
 	state   *State
 	counter *uint64
-	last    *ledger.Entry
+	last    map[ledger.Chain]*ledger.Entry
 	nowMS   *int64
 	skewMS  int64
 }
@@ -145,23 +145,24 @@ func (a *pen) post(kind ledger.Kind, body any) *ledger.Entry {
 		past[x.ID] = true
 		e.Lamport = max(e.Lamport, x.Lamport+1)
 	}
-	if a.last != nil {
-		e.Prev, e.Seq = &a.last.ID, a.last.Seq+1
+	if last := a.last[e.Chain]; last != nil {
+		e.Prev, e.Seq = &last.ID, last.Seq+1
 	}
-	e.Parents = a.paper.heads()
+	e.Parents = a.paper.heads(e.Chain)
 	a.paper.past[e.ID] = past
 	a.paper.known[e.ID] = a.paper.ranks(func(id ledger.EntryID) bool { return past[id] })
 	a.paper.bodies[e.ID] = roleBody(e)
 	a.paper.add(e)
-	a.last, a.state = e, nil
+	a.last[e.Chain], a.state = e, nil
 	return e
 }
 
-// heads are the entries that no other rests on.
-func (p *paper) heads() []ledger.EntryID {
+// heads are the entries of a chain that no other of it rests on: chains are
+// apart in a thread.
+func (p *paper) heads(chain ledger.Chain) []ledger.EntryID {
 	var out []ledger.EntryID
 	for _, e := range p.entries {
-		if !slices.ContainsFunc(p.entries, func(x *ledger.Entry) bool { return p.past[x.ID][e.ID] }) {
+		if e.Chain == chain && !slices.ContainsFunc(p.entries, func(x *ledger.Entry) bool { return x.Chain == chain && p.past[x.ID][e.ID] }) {
 			out = append(out, e.ID)
 		}
 	}
@@ -191,7 +192,7 @@ func newPapers(missing broken) []*pen {
 	counter, now := new(uint64), new(int64(1_700_000_000_000))
 	var all []*pen
 	for n := range 5 {
-		a := &pen{n: n, memory: &Memory{broken: missing}, counter: counter, nowMS: now}
+		a := &pen{n: n, memory: &Memory{broken: missing}, counter: counter, nowMS: now, last: map[ledger.Chain]*ledger.Entry{}}
 		own := shared
 		a.paper = &own
 		all = append(all, a)
