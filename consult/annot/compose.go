@@ -111,7 +111,7 @@ func (c *composer) image(in *study.Instance, frame int) *Presentation {
 	return p
 }
 
-// add joins a reference to those there are; false if it was one of them.
+// add joins a reference to those there are; false if they held it already.
 func add(refs *[]Ref, r Ref) bool {
 	for i := range *refs {
 		x := &(*refs)[i]
@@ -123,7 +123,7 @@ func add(refs *[]Ref, r Ref) bool {
 		}
 		if len(r.Frames) == 0 {
 			x.Frames = nil // all of them from now on
-			return false
+			return true
 		}
 		x.Frames = append(slices.Clip(x.Frames), r.Frames...)
 		slices.Sort(x.Frames)

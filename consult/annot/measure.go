@@ -240,7 +240,11 @@ func (r *ruler) probe() ([]Measured, error) {
 		}
 		return out, nil
 	}
-	return []Measured{{Name: "value", Value: v.Value, Unit: v.Unit, N: 1}}, nil
+	out := []Measured{{Name: "value", Value: v.Value, Unit: v.Unit, N: 1}}
+	if k, err := render.Uptake(r.f.Pixel()); err == nil {
+		out = append(out, Measured{Name: uptake, Value: k * v.Value, Unit: "SUV", N: 1})
+	}
+	return out, nil
 }
 
 func (r *ruler) lengthAlong() ([]Measured, error) {

@@ -201,6 +201,24 @@ func TestMultiFrameRefs(t *testing.T) {
 	}
 }
 
+// TestWholeAfterFrames: a view of all frames after a mark on one leaves no frame
+// without its window and area.
+func TestWholeAfterFrames(t *testing.T) {
+	_, of := ctStudy(t)
+	multi := *of[0]
+	multi.Pixel.Frames = 10
+	g := draw(t, square(t), "length", [2]float64{1, 1}, [2]float64{9, 9})
+	p := Compose([]Marked{{Image: &multi, Frame: 7, Geometry: g}}, []View{{Image: &multi}})[0]
+	for _, frame := range []int{1, 7, 10} {
+		if r := p.Render(multi.SOPUID, frame); r == nil || r.Window == nil || r.Area == nil {
+			t.Errorf("frame %d: %+v", frame, r)
+		}
+	}
+	if len(p.Images) != 1 || len(p.Images[0].Frames) != 0 || len(p.Annotations) != 1 {
+		t.Errorf("%+v", p)
+	}
+}
+
 // TestConventions: pixels of a presentation state count from the corner as marks do,
 // its displayed area counts pixels from 1, and DISPLAY units are of what is seen.
 func TestConventions(t *testing.T) {

@@ -6,7 +6,12 @@ import (
 	"slices"
 
 	"github.com/curbside-p2p/curbside/consult/consult"
+	"github.com/curbside-p2p/curbside/consult/render"
 )
+
+// uptake begins the names of standardised uptake values. Their factor needs weight
+// and dose, which a pseudonymous share may lack.
+const uptake = "suv"
 
 var channels = [3]string{"red", "green", "blue"}
 
@@ -31,6 +36,10 @@ func (r *ruler) region() ([]Measured, error) {
 		add("sd"+suffix, r.f.Unit(), math.Sqrt(s.m2/float64(s.n)))
 		add("min"+suffix, r.f.Unit(), s.low)
 		add("max"+suffix, r.f.Unit(), s.high)
+	}
+	if k, err := render.Uptake(r.f.Pixel()); err == nil && !r.f.Colour() {
+		add(uptake+" mean", "SUV", k*stats[0].mean)
+		add(uptake+" max", "SUV", k*stats[0].high)
 	}
 	if !r.s.None {
 		out = append(out, r.areaOf(n))

@@ -174,6 +174,35 @@ func TestColourRegion(t *testing.T) {
 	}
 }
 
+// TestUptake: PET also says SUV where it can be computed (PS3.3 C.8.9).
+func TestUptake(t *testing.T) {
+	px := signed()
+	px.Modality, px.Intercept, px.PET = "PT", 0, &study.PET{Units: "GML", SUVType: "BW"}
+	cell := func(x, y int) int { return x + y }
+	f := frame(t, px, 10, 10, cell)
+	m := measure(t, f, "rectangle", [2]float64{0, 0}, [2]float64{4, 1})
+	if named(t, m, "suv mean").Value != 1.5 || named(t, m, "suv max").Value != 3 || named(t, m, "suv max").Unit != "SUV" {
+		t.Errorf("%+v", m)
+	}
+	if p := measure(t, f, "point", [2]float64{2.5, 2.5}); named(t, p, "suv").Value != 4 {
+		t.Errorf("%+v", p)
+	}
+	px.PET = &study.PET{Units: "CNTS"}
+	own := measure(t, frame(t, px, 10, 10, cell), "rectangle", [2]float64{0, 0}, [2]float64{4, 1})
+	for _, x := range own {
+		if x.Unit == "SUV" {
+			t.Errorf("%+v of counts", x)
+		}
+	}
+	v := Values(m)
+	for i := range 4 { // mean, SD, min, max are in units of the image
+		v[i].Unit = own[i].Unit
+	}
+	if Differs(v, own) {
+		t.Error("differs for what cannot be computed here")
+	}
+}
+
 // TestEmptyRegion: no pixel centre inside, or padding alone, is no number.
 func TestEmptyRegion(t *testing.T) {
 	px := signed()
