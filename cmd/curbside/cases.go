@@ -114,10 +114,17 @@ func (pg *page) caseDetail(c control.CaseDetail) {
 		pg.gap()
 		pg.entry(e)
 	}
-	for _, r := range c.Reports {
+	for _, r := range newestFirst(c.Reports) {
 		pg.gap()
 		pg.report(r)
 	}
+}
+
+// newestFirst puts what replaces or adds to a report before it: nobody reads the old one first (F6).
+func newestFirst(reports []control.Report) []control.Report {
+	out := slices.Clone(reports)
+	slices.Reverse(out)
+	return out
 }
 
 func (pg *page) entry(e control.Entry) {
@@ -132,20 +139,38 @@ func (pg *page) entry(e control.Entry) {
 	}
 	pg.print(fmt.Sprintf("%s  %s  %s  %s%s\n", short(e.Entry), cell(e.Time), e.Kind, cell(e.AuthorName), marks))
 	pg.mark(e.Mark)
-	if e.Text != "" {
+	switch {
+	case e.Kind == "report" || e.Kind == "addendum":
+		pg.block("(its text is below, the newest first)")
+	case e.Text != "":
 		pg.block(e.Text)
 	}
 }
 
 func (pg *page) report(r control.Report) {
-	state := "signature valid"
+	marks := []string{"signature valid"}
 	if !r.Valid {
-		state = "SIGNATURE NOT VALID"
+		marks[0] = "SIGNATURE NOT VALID"
 	}
-	if r.SupersededBy != nil {
-		state += ", superseded by " + short(*r.SupersededBy)
+	for _, x := range []struct {
+		set  bool
+		says string
+	}{
+		{r.Status == "preliminary", "PRELIMINARY, not a final report"},
+		{r.SupersededBy != nil, "SUPERSEDED by the report " + short(cell(r.SupersededBy))},
+		{r.Of != nil, "to report " + short(cell(r.Of))},
+		{r.Correction, "a CORRECTION"},
+		{r.Stale, "STALE: images came that its author had not seen"},
+		{r.Note, "requester's note, not an independent opinion"},
+		{r.NotBlinded, "not blinded"},
+		{r.Consensus, "consensus"},
+		{!r.Exact, "shown without characters that cannot be printed"},
+	} {
+		if x.set {
+			marks = append(marks, x.says)
+		}
 	}
-	pg.print(fmt.Sprintf("report %s  %s  %s  %s  %s  %s\n", short(r.Report), cell(r.SignedAt), r.Status, cell(r.AuthorName), cell(r.Images), state))
+	pg.print(fmt.Sprintf("report %s  %s  %s  %s  %s  %s\n", short(r.Report), cell(r.SignedAt), r.Status, cell(r.AuthorName), cell(r.Images), strings.Join(marks, "; ")))
 	pg.block(r.Text)
 }
 

@@ -26,12 +26,7 @@ func TestGroupConsult(t *testing.T) {
 	if err != nil {
 		t.Skip("no shell here")
 	}
-	dir := t.TempDir()
-	for i, f := range phantom.CT(phantom.Options{Seed: 11, Slices: 6, Side: 64}).Files {
-		if err := os.WriteFile(filepath.Join(dir, string(rune('a'+i))), f, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	dir := phantomDir(t, 6, 11)
 	ctx, cancel := context.WithTimeout(t.Context(), groupTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, shell, "testdata/group.sh", dir)
@@ -43,4 +38,16 @@ func TestGroupConsult(t *testing.T) {
 	if err != nil || !strings.HasSuffix(strings.TrimSpace(string(out)), "done") {
 		t.Fatalf("the group consult failed: %v", err)
 	}
+}
+
+// phantomDir is a folder with a CT made in code.
+func phantomDir(t *testing.T, slices int, seed uint64) string {
+	t.Helper()
+	dir := t.TempDir()
+	for i, f := range phantom.CT(phantom.Options{Seed: seed, Slices: slices, Side: 64}).Files {
+		if err := os.WriteFile(filepath.Join(dir, string(rune('a'+i))), f, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
 }

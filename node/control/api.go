@@ -470,6 +470,20 @@ type Report struct {
 	SupersededBy *string   `json:"superseded_by"`
 	// Images says what the signer had: "60 of 60 images", "number of images unknown".
 	Images string `json:"images"`
+	// Exact: Text is what the signature covers, to the letter. It is not where characters that could
+	// drive a terminal were left out.
+	Exact bool `json:"exact"`
+	// Of is the report that an addendum belongs to; Correction: it corrects, it does not only add.
+	Of         *string `json:"of"`
+	Correction bool    `json:"correction"`
+	// Stale: images were added that its author had not seen.
+	Stale        bool `json:"stale"`
+	Acknowledged bool `json:"acknowledged"` // by the requester
+	Note         bool `json:"note"`         // the requester's own: no independent opinion
+	NotBlinded   bool `json:"not_blinded"`  // of a blind reading, and its author could have known another's
+	Consensus    bool `json:"consensus"`    // of a panel, with its quorum
+	// Form is the opinion form, by field.
+	Form map[string]string `json:"form,omitempty"`
 }
 
 // CaseShowRequest asks for a case; Seen posts a read receipt.

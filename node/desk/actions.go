@@ -320,6 +320,7 @@ func newDraft(p *person, t *thread, req control.CaseReportRequest) (draftRow, er
 		}
 		return consensusDraft(t)
 	}
+	req.Text = text.Clean(req.Text) // what is signed is what is shown, to the letter
 	row := draftRow{Text: req.Text, Status: req.Status}
 	fields, prose, err := reportForm(req.Form)
 	if err != nil {

@@ -295,6 +295,12 @@ func (d *Desk) reportRow(p *person, r *consult.Report) control.Report {
 	row := control.Report{
 		Report: r.Entry.String(), Status: r.Status, Author: r.Author.String(), AuthorName: d.memberName(r.Author),
 		SignedAt: time.UnixMilli(r.TimeMS).UTC(), Text: text.Clean(r.Text), Valid: r.Valid,
+		Correction: r.Correction, Stale: r.Stale, Acknowledged: r.Acknowledged, Note: r.Note, NotBlinded: r.NotBlinded, Consensus: r.Consensus,
+	}
+	row.Exact = row.Text == r.Text
+	if r.Of != nil {
+		id := r.Of.String()
+		row.Of = &id
 	}
 	if r.SupersededBy != nil {
 		id := r.SupersededBy.String()
@@ -303,6 +309,12 @@ func (d *Desk) reportRow(p *person, r *consult.Report) control.Report {
 	if r.Document != nil {
 		row.SignedAt = time.UnixMilli(r.Document.SignedMS).UTC()
 		row.Images = text.Line(report.ImagesLine(r.Document.Images))
+		for _, f := range r.Document.Form {
+			if row.Form == nil {
+				row.Form = map[string]string{}
+			}
+			row.Form[text.Line(f.Name)] = text.Clean(f.Value)
+		}
 	}
 	return row
 }
