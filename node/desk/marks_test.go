@@ -1,9 +1,13 @@
 package desk
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
+	"image"
+	"image/png"
+	"slices"
 	"testing"
 	"time"
 
@@ -305,5 +309,78 @@ func TestHeadsAreKeptWithinBounds(t *testing.T) {
 	f.keep(headKey{uid: "single"}, &study.Instance{}, 1)
 	if f.kept(headKey{uid: "huge"}) != nil || f.kept(headKey{uid: "single"}) != nil {
 		t.Error("kept what is too large, or needs no keeping")
+	}
+}
+
+// TestPreviewStandsIn: until the image is here its preview is shown, and said to be one.
+func TestPreviewStandsIn(t *testing.T) {
+	t.Parallel()
+	k := newMarked(t, false)
+	grey := image.NewGray(image.Rect(0, 0, 40, 30))
+	for i := range grey.Pix {
+		grey.Pix[i] = uint8(i % 251)
+	}
+	colour := image.NewRGBA(image.Rect(0, 0, 7, 5))
+	for i := range colour.Pix {
+		colour.Pix[i] = uint8(i) | 3
+	}
+	picture := func(n uint64, img image.Image, w, h int) study.PreviewImage {
+		var b bytes.Buffer
+		if err := png.Encode(&b, img); err != nil {
+			t.Fatal(err)
+		}
+		return study.PreviewImage{Instance: n, Format: study.PreviewPNG, Width: uint64(w), Height: uint64(h), Bytes: b.Bytes()}
+	}
+	pack := study.Preview{Format: 1, Images: []study.PreviewImage{
+		picture(1, grey, 40, 30), picture(2, colour, 7, 5), picture(0, grey, 41, 30), // the last lies about its size
+	}}
+	b, err := pack.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, ref, leaves := seal.BlobRandom(seal.Preview, b)
+	batch := k.d.blobs.NewBatch()
+	if err := batch.Put(ref.ID, sealed, leaves); err != nil {
+		t.Fatal(err)
+	}
+	if err := batch.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	h := k.held()
+	h.manifest.Preview = &ref
+	rows := k.m.Series[0].Instances
+	get := func(i int) control.Image {
+		img, err := k.d.ImageFrame(t.Context(), control.FrameRequest{Study: h.id(), SOPUID: rows[i].UID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return img
+	}
+	if img := get(1); !img.Preview || img.Native == nil || !bytes.Equal(img.Native.Data, grey.Pix) || img.Native.Rows != 30 || img.Reason == "" {
+		t.Errorf("grey: %+v", img)
+	}
+	if img := get(2); !img.Preview || img.Native == nil || img.Native.Samples != 3 || len(img.Native.Data) != 7*5*3 {
+		t.Errorf("colour: %+v", img)
+	}
+	if img := get(0); img.Preview || img.Native != nil || img.Reason != errNotArrived.Message {
+		t.Errorf("of another size than said: %+v", img)
+	}
+	r, err := k.d.Render(t.Context(), control.RenderRequest{Study: h.id(), Instance: "2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown, err := png.Decode(bytes.NewReader(r.PNG))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Drawn as it is: one grey for each of the preview's.
+	if g, ok := shown.(*image.Gray); !ok || !bytes.Equal(g.Pix, grey.Pix) {
+		t.Error("the picture is not the preview")
+	}
+	if !r.Preview || r.Rows != 30 || r.Cols != 40 || !slices.Contains(r.Warnings, "preview, not for diagnosis") {
+		t.Errorf("%+v", r.Warnings)
+	}
+	if _, err := k.d.PixelFrame(t.Context(), control.FrameRequest{Study: h.id(), SOPUID: rows[1].UID}); !errors.Is(err, errNotArrived) {
+		t.Errorf("samples of an absent image: %v", err)
 	}
 }
