@@ -112,7 +112,7 @@ func TestReformatOfPhantom(t *testing.T) {
 }
 
 // A volume of a real series cut along one of its own slices is that slice, value
-// for value, however the series lies in the patient.
+// for value, however the series lies in the patient; -all does so with every slice.
 func TestVolumesOfCorpus(t *testing.T) {
 	var files [][]byte
 	for _, name := range corpusFiles(t) {
