@@ -20,10 +20,12 @@ const (
 	sixelSettle  = 60 * time.Millisecond // after the frame that it must not be drawn over by
 
 	frameCacheBytes     = 96 << 20        // decoded frames kept for scrolling back
+	cutCacheBytes       = 32 << 20        // the same beside a volume, of which they are soon made again
 	pictureCacheBytes   = 32 << 20        // pictures drawn, kept for scrolling back and for the next round of a cine
 	prefetchAhead       = 8               // in scroll direction; half as many behind
 	aheadFor            = 2 * time.Second // after the last scrolling, pictures are drawn in advance
 	loadsMax            = 3               // frames asked for at once
+	volumeLoads         = 4               // the same while a volume is loaded
 	zoomMin, zoomMax    = 0.25, 32        // times fit
 	fineSide            = 1100.0          // pixels of a side that drawings may ask of kitty
 	lensPart, lensTimes = 0.4, 3.0        // of the picture's shorter side; how much larger

@@ -91,7 +91,7 @@ type viewer struct {
 	placed  map[slice]render.Plane
 	told    map[slice][]string // what is said of the stack that an image is of
 	placing bool
-	asked   bool // where the slices lie, since the series came or grew
+	asked   bool                                   // where the slices lie, since the series came or grew
 	states  map[stateKey]*control.PresentationInfo // nil: the image is not the state's concern
 
 	cache    cache

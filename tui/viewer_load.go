@@ -72,7 +72,11 @@ func (c *cache) put(s slice, h *held) {
 	h.used = c.clock
 	c.by[key(s)] = h
 	c.bytes += h.bytes
-	for c.bytes > frameCacheBytes && len(c.by) > 1 {
+	limit := frameCacheBytes
+	if s.cut.on {
+		limit = cutCacheBytes
+	}
+	for c.bytes > limit && len(c.by) > 1 {
 		var oldest slice
 		least := c.clock + 1
 		for k, h := range c.by {

@@ -212,7 +212,25 @@ func buildVolume(ctx context.Context, c *control.Client, req control.SeriesReque
 		}
 		d.add()
 		return img.Native, img.Pixel, nil
-	}, nil)
+	}, several)
+}
+
+// several runs do for each of n, volumeLoads at a time.
+func several(n int, do func(int)) {
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range min(n, volumeLoads) {
+		wg.Go(func() {
+			for i := range next {
+				do(i)
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
 }
 
 // middle3 is the point in the patient that the pane shows in its middle.

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -32,7 +34,19 @@ func (a *app) show(cmd *cobra.Command, how string) error {
 		}
 		how = s.Graphics
 	}
+	boundMemory()
 	return tui.Run(cmd.Context(), tui.Config{Client: a.conn, Graphics: how, In: a.in, Out: a.out})
+}
+
+// memoryMax is what the interface may take, with caches and a volume of 160 MB: garbage is collected
+// before that, instead of at twice of what is in use.
+const memoryMax = 360 << 20
+
+// boundMemory sets the limit unless the user has set another: GOMEMLIMIT.
+func boundMemory() {
+	if debug.SetMemoryLimit(-1) == math.MaxInt64 {
+		debug.SetMemoryLimit(memoryMax)
+	}
 }
 
 // showOwn opens the interface on the running node, or on one of its own, set up first where there is none.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync/atomic"
 
 	"github.com/curbside-p2p/curbside/consult/codec"
 	"github.com/curbside-p2p/curbside/consult/study"
@@ -53,7 +54,13 @@ func (b *builder) build(wide bool) error {
 	}
 	errs := make([]error, n)
 	b.lossy, b.holes, b.capped = make([]bool, n), make([]bool, n), make([]bool, n)
-	run(b.each, n, func(i int) { errs[i] = b.take(i) })
+	var failed atomic.Bool // then the others need not be loaded
+	run(b.each, n, func(i int) {
+		if !failed.Load() {
+			errs[i] = b.take(i)
+			failed.CompareAndSwap(false, errs[i] != nil)
+		}
+	})
 	for _, err := range errs {
 		if err != nil {
 			return err
