@@ -133,6 +133,25 @@ func TestCutStreams(t *testing.T) {
 	}
 }
 
+// The same of HTJ2K, kept as bare codestreams.
+func TestCutHTJ2K(t *testing.T) {
+	for name, bits := range map[string]int{"htj2k.j2c": 8, "htj2k-refined.j2c": 16} {
+		b, err := os.ReadFile(filepath.Join("testdata", "streams", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := codec.FrameDesc{Syntax: codec.HTJ2K, Rows: 33, Cols: 40, Samples: 1, BitsAllocated: bits, BitsStored: bits}
+		if f, err := codec.Decode(d, b); err != nil || len(f.Data) != 33*40*bits/8 {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for n := range b {
+			if f, err := codec.Decode(d, b[:n]); err == nil || f != nil {
+				t.Errorf("%s cut at %d of %d: no error", name, n, len(b))
+			}
+		}
+	}
+}
+
 // Fresh streams of an odd size.
 func TestAgainstGDCM(t *testing.T) {
 	for _, side := range []int{67} {

@@ -351,6 +351,21 @@ func TestJPEGStreamsElsewhere(t *testing.T) {
 	}
 }
 
+// A stream that is cut anywhere is an error, never a plain frame.
+func TestJPEGCut(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 9))
+	for i := range 6 {
+		e := randomDCT(i, r)
+		b := e.encode(e.planes(r))
+		d := FrameDesc{Syntax: JPEGExtended, Rows: e.rows, Cols: e.cols, Samples: e.samples, BitsAllocated: 8 * ((e.precision + 7) / 8)}
+		for n := 0; n < len(b); n += 1 + len(b)/80 {
+			if f, err := Decode(d, b[:n]); err == nil || f != nil {
+				t.Errorf("%+v cut at %d of %d: no error", e, n, len(b))
+			}
+		}
+	}
+}
+
 func TestJPEGColours(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	base := dctEncoding{rows: 16, cols: 16, samples: 3, precision: 8, h: []int{1, 1, 1}, v: []int{1, 1, 1}, adobe: -1, ids: []byte{1, 2, 3}}
