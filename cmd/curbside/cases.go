@@ -88,6 +88,9 @@ func (pg *page) caseDetail(c control.CaseDetail) {
 	pg.field("deadline", inZone(c.Deadline))
 	for _, due := range c.Due {
 		pg.row("due", dueWords([]control.Due{due}), inZone(&due.At))
+		if due.Hint != nil {
+			pg.row("", *due.Hint)
+		}
 	}
 	pg.field("from", c.From)
 	pg.field("patient", c.Patient)

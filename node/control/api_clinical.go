@@ -138,6 +138,8 @@ type Due struct {
 	At      time.Time `json:"at"`
 	Share   float64   `json:"share"` // of the time that has passed
 	Overdue bool      `json:"overdue"`
+	// Hint says of what is overdue how far it got and what to try; null otherwise.
+	Hint *string `json:"hint"`
 }
 
 // Critical is a critical finding with who told whom when (FIELD §4.6).

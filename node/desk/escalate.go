@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -74,10 +75,7 @@ const settingSeparator = "\n"
 
 // ParseTargets reads turn-around targets such as "stat.accepted=10m", over the defaults; 0s is never.
 func ParseTargets(list []string) (map[consult.Priority]consult.Targets, error) {
-	out := map[consult.Priority]consult.Targets{}
-	for p, t := range consult.DefaultTargets {
-		out[p] = t
-	}
+	out := maps.Clone(consult.DefaultTargets)
 	for _, s := range list {
 		if s == "" {
 			continue
@@ -114,10 +112,52 @@ func (d *Desk) dueRows(s *consult.State, c consult.Clock) []control.Due {
 			id := x.Entry.String()
 			row.Entry = &id
 		}
+		if row.Overdue {
+			row.Hint = known(d.dueHint(s, x))
+		}
 		out = append(out, row)
 	}
 	slices.SortStableFunc(out, func(a, b control.Due) int { return a.At.Compare(b.At) })
 	return out
+}
+
+// dueHint says in words what has not happened, how far it got and what to try next: silence is the
+// worst failure (F8).
+func (d *Desk) dueHint(s *consult.State, due consult.Due) string {
+	switch due.What {
+	case consult.DueDelivered:
+		if who, how := d.unreachedOf(s, s.Panel()); who != "" {
+			return who + " has not been reached: " + how + ". Leave this node running, telephone, or ask another colleague: curbside case invite"
+		}
+	case consult.DueAccepted:
+		return "nobody has accepted it: telephone, or ask another colleague: curbside case invite"
+	case consult.DueCritical:
+		x, _ := findCritical(s, *due.Entry)
+		if who, how := d.unreachedOf(s, x.Who); who != "" {
+			return who + " may not know of it: " + how + ". Telephone, and record it: curbside case attempt"
+		}
+		return "telephone, and record it: curbside case attempt"
+	case consult.DueAcknowledged:
+		return "read the newest report and say so: curbside case acknowledge"
+	}
+	return ""
+}
+
+// unreachedOf is the first of some members whose device has not said that it has everything, and how
+// their node stands.
+func (d *Desk) unreachedOf(s *consult.State, people []identity.PersonID) (who, how string) {
+	for _, id := range people {
+		switch {
+		case d.personOf(id) != nil || s.DeliveredTo(id) || s.SeenBy(id):
+		case d.net == nil:
+			return d.memberName(id), "no node is running here"
+		case d.isOnline(id):
+			return d.memberName(id), "their node is connected, but has not confirmed"
+		default:
+			return d.memberName(id), "their node is offline"
+		}
+	}
+	return "", ""
 }
 
 // attendLoop tells what comes in and what is due, and passes on what nobody takes. It looks on

@@ -46,7 +46,7 @@ func (d *Desk) onceBefore(p *person, key string, digest [32]byte) (onceRow, bool
 	}
 	value, ok := p.vault.Get(tableOnce, key)
 	if !ok || wire.Unmarshal(value, &row) != nil || d.nowMS()-row.TimeMS > onceKeptMS {
-		return onceRow{}, false, nil
+		return onceRow{}, false, nil //nolint:nilerr // a row that cannot be read is none
 	}
 	if row.Digest != digest {
 		return row, false, control.Errorf(control.Refused, "this key was used for something else").
