@@ -32,6 +32,7 @@ const (
 	slicesMax           = 100_000         // frames of one series that are listed
 
 	volumeMax  = 10 * time.Minute // to load a whole series on a slow disk
+	colsLabels = 90               // narrower pictures have names beside marks, not values
 	undoFor    = 8 * time.Second  // before a deleted mark is taken back in the case
 	freeStep   = 2.0              // source pixels between the points of an outline drawn by mouse
 	freePoints = 8                // more than this between press and release is an outline, not clicks

@@ -124,7 +124,7 @@ func (v *viewer) toolWord() string {
 	case v.tool == "pan":
 		return "PAN: arrows"
 	case v.loupe:
-		return "MAGNIFIER: arrows"
+		return fmt.Sprintf("MAGNIFIER ×%.0f: arrows", lensTimes)
 	case v.tool == "probe":
 		return "PROBE: arrows"
 	case v.cine:
@@ -160,8 +160,11 @@ func (v *viewer) chosenWord() string {
 		who = "you"
 	}
 	s := v.markLabel(*m) + " · " + who
-	if c := checkWords(*m); c != "" {
-		s += " · " + c
+	switch {
+	case m.Check == control.CheckDiffers && len(m.Values) > 0:
+		s += " · author's " + valueWords(m.Values)[0]
+	case checkWords(*m) != "":
+		s += " · " + checkWords(*m)
 	}
 	if c := calibrationWord(shownValues(*m)); c != "" {
 		s += " · " + c

@@ -32,6 +32,7 @@ type shape struct {
 	dashed bool
 	ink    raster.Ink
 	label  string
+	short  string       // instead, where a label would hide the image
 	grips  [][2]float64 // points that can be moved
 }
 
@@ -105,10 +106,10 @@ func (v *viewer) shapeOf(m control.Mark) (shape, bool) {
 	if m.Tool != m.Shape {
 		g.Tool = m.Tool
 	}
-	s := shape{paths: annot.Paths(g), ink: raster.InkMark, tip: kind == consult.ShapeArrow, label: v.markShort(m, 1)}
+	s := shape{paths: annot.Paths(g), ink: raster.InkMark, tip: kind == consult.ShapeArrow, label: v.markShort(m, 1), short: v.nameOf(m.Entry)}
 	s.ring = len(m.Anchor.Points) == 1
 	if m.Entry == v.chosen {
-		s.ink, s.label = raster.InkTool, "▸"+v.markLabel(m)
+		s.ink, s.label, s.short = raster.InkTool, "▸"+v.markLabel(m), "▸"+v.nameOf(m.Entry)
 		s.grips = m.Anchor.Points
 	}
 	return s, true
@@ -157,10 +158,16 @@ func (p *picture) overlay(sc scene) (raster.Overlay, []word) {
 			o.Strokes = append(o.Strokes, raster.Stroke{Points: points, Closed: path.Closed, Tip: s.tip, Dashed: s.dashed, Ink: s.ink})
 		}
 		for _, at := range s.grips {
-			o.Strokes = append(o.Strokes, grip(p.canvas(at), s.ink, p.gripSize()))
+			if p.key.backend != kitty && p.key.backend != sixel {
+				break // a pixel of these is larger than a square around a point
+			}
+			o.Strokes = append(o.Strokes, grip(p.canvas(at), s.ink, gripSize))
 		}
 		if s.pen && len(p.live) > 0 {
 			s.label = p.live[0]
+		}
+		if s.short != "" && p.key.cols < colsLabels {
+			s.label = s.short
 		}
 		if s.label != "" && len(s.paths) > 0 {
 			words = append(words, word{end, s.label, s.ink})
@@ -172,14 +179,8 @@ func (p *picture) overlay(sc scene) (raster.Overlay, []word) {
 	return o, words
 }
 
-// gripSize is half the side of the square around a point: nothing on canvases
-// whose pixels are as large as one.
-func (p *picture) gripSize() float64 {
-	if p.key.backend == kitty || p.key.backend == sixel {
-		return 4
-	}
-	return 0.5
-}
+// gripSize is half the side of the square around a point that can be moved.
+const gripSize = 4
 
 func grip(at [2]float64, ink raster.Ink, r float64) raster.Stroke {
 	x, y := at[0], at[1]

@@ -27,7 +27,7 @@ func overWords(cells []string, words []word, p *picture) []string {
 		n := ansi.StringWidth(s)
 		x := min(max(int(w.at[0]/gx)+1, 0), max(0, k.cols-n))
 		y := min(max(int(w.at[1]/gy), 0), len(out)-1)
-		for try := 0; try < 4 && y < len(out)-1 && overlaps(taken[y], x, x+n); try++ {
+		for try := 0; try < 4 && y < len(out)-1 && overlaps(taken[y], x-1, x+n+1); try++ {
 			y++
 		}
 		taken[y] = append(taken[y], [2]int{x, x + n})
