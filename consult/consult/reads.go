@@ -42,6 +42,13 @@ func (f *fold) opensWell(it *item, b *ReportBody) bool {
 	return ok && s.Commitment != nil && s.Round == b.Round && *s.Commitment == Commit(b.Opens.Salt, b.Document)
 }
 
+func (f *fold) sealOf(x *Opening) *item {
+	if x == nil {
+		return nil
+	}
+	return f.find(x.Sealed)
+}
+
 // foldReads lists the sealed reads of the acting round by assignees.
 func (f *fold) foldReads() {
 	seals, reveals := f.sealed()
@@ -57,8 +64,8 @@ func (f *fold) foldReads() {
 			if opened[x.Sealed] == nil {
 				opened[x.Sealed] = o
 			}
-		} else if x != nil {
-			refused[x.Sealed] = true
+		} else if seal := f.sealOf(x); seal != nil && o.it.acts() && seal.e.Person == o.it.e.Person {
+			refused[x.Sealed] = true // by its own author: nobody else can spoil a read
 		}
 	}
 	shown = append(shown, reveals...)

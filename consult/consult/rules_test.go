@@ -23,6 +23,7 @@ func TestRules(t *testing.T) {
 		{"anyone closes", broken{anyoneCloses: true}, false},
 		{"anyone edits", broken{anyoneEdits: true}, false},
 		{"anyone answers", broken{anyoneAnswers: true}, false},
+		{"anyone takes", broken{anyoneTakes: true}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -109,6 +110,16 @@ func effects(s *State, but ledger.EntryID) string {
 	for _, a := range s.Asks {
 		if a.Entry != but {
 			fmt.Fprintln(&b, "ask", a.Entry, a.Open)
+		}
+	}
+	for _, r := range s.Reads {
+		if r.Entry != but {
+			fmt.Fprintln(&b, "read", r.Entry, r.State, r.Twice)
+		}
+	}
+	for _, d := range s.Drafts {
+		if d.Entry != but {
+			fmt.Fprintln(&b, "draft", d.Entry, d.Void, d.Reached, len(d.Votes))
 		}
 	}
 	for _, p := range s.Posts {
