@@ -25,6 +25,7 @@ func (d *decoder) reconstruct(t *tile, comps []*tileComponent) error {
 		}
 		if !t.params.transform || c > 2 {
 			d.store(c, &p)
+			p.ints[c], p.floats[c] = plane[int32]{}, plane[float32]{} // no component waits for another
 		}
 	}
 	if !t.params.transform {
