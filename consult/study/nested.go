@@ -2,6 +2,7 @@ package study
 
 import (
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/suyashkumar/dicom"
@@ -190,7 +191,11 @@ func (f *FramePixel) read(group []*dicom.Element, signed bool) {
 
 func (f *FramePixel) readVOI(m []*dicom.Element, signed bool) {
 	centres, widths := stringsOf(m, 0x00281050), stringsOf(m, 0x00281051)
-	f.Windows = windows(decimalsOf(m, 0x00281050), decimalsOf(m, 0x00281051), stringsOf(m, 0x00281055))
+	names := slices.Clone(stringsOf(m, 0x00281055))
+	for i := range names {
+		names[i] = printable(names[i])
+	}
+	f.Windows = windows(decimalsOf(m, 0x00281050), decimalsOf(m, 0x00281051), names)
 	f.BadWindow = lost(f.Windows, strings.Join(centres, "\\"), strings.Join(widths, "\\"))
 	f.VOIFunction = stringOf(m, 0x00281056)
 	f.VOILUTs = lutsOf(itemsOf(m, tagVOILUT), signed)

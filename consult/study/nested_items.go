@@ -1,9 +1,9 @@
 package study
 
 import (
-	"bytes"
 	"io"
 	"math"
+	"strings"
 
 	"github.com/suyashkumar/dicom"
 )
@@ -49,16 +49,25 @@ func stringsOf(list []*dicom.Element, t Tag) []string {
 // stringOf is a short code or label without controls.
 func stringOf(list []*dicom.Element, t Tag) string {
 	values := stringsOf(list, t)
-	if len(values) == 0 || len(values[0]) > UIDLenMax {
+	if len(values) == 0 {
 		return ""
 	}
-	b := bytes.Trim([]byte(values[0]), " \x00")
-	for _, c := range b {
-		if c < ' ' || c > '~' {
+	return printable(values[0])
+}
+
+// printable is a short ASCII text; of others the view does not know the character
+// set, and they are empty.
+func printable(s string) string {
+	s = strings.Trim(s, " \x00")
+	if len(s) > UIDLenMax {
+		return ""
+	}
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
 			return ""
 		}
 	}
-	return string(b)
+	return s
 }
 
 // numbersOf are integers: US, SS, UL, SL.
