@@ -163,7 +163,7 @@ func (e *encoding) tile(d *decoder, index int, planes [][]int) []coded {
 	for c, tc := range comps {
 		p.component(tc, values[c])
 	}
-	w := &walker{visit: p.packet, steps: stepsMax}
+	w := &walker{visit: p.packet}
 	if err := w.run(&t.params, comps); err != nil {
 		panic(err)
 	}

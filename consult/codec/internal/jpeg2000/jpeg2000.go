@@ -30,6 +30,11 @@ const (
 	precinctCost = 4
 	// passesMax of a code-block: three for each of 64 bit-planes.
 	passesMax = 3 * 64
+	// workMin and workPerByte bound the blocks that packet headers go over: a
+	// packet of one byte may say of any number that they are not in it. Blocks
+	// of 16 samples in 100 layers need no more.
+	workMin     = 1 << 23
+	workPerByte = 16
 	// changesMax bounds progression order changes of a tile: one for each
 	// resolution, component and layer of real files.
 	changesMax = 1 << 12
@@ -121,6 +126,7 @@ type decoder struct {
 	packed                    []packedHeaders // PPM
 	packedBytes               []byte          // of PPM, what no tile-part has taken yet
 	blocks                    blockDecoder
+	work                      int64 // blocks that packet headers may yet go over
 	haveSIZ, haveCOD, haveQCD bool
 }
 
@@ -133,7 +139,7 @@ type tile struct {
 // Decode decodes a codestream of the wanted size.
 func Decode(data []byte, want Want) (*Image, error) {
 	code, boxed := unbox(data)
-	d := &decoder{tiles: map[int]*tile{}}
+	d := &decoder{tiles: map[int]*tile{}, work: workMin + workPerByte*int64(len(data))}
 	if err := d.read(code, want); err != nil {
 		return nil, err
 	}

@@ -13,31 +13,56 @@ type change struct {
 	order            byte
 }
 
-// stepsMax bounds the packets that progressions go over again.
-const stepsMax = 1 << 26
+// stepsMin and stepsPerPacket bound how often progressions go over what others
+// have sent: a change of order for each layer goes over every packet once.
+const stepsMin, stepsPerPacket = 1 << 16, 4
 
 // readPackets reads all packets of a tile.
-func readPackets(t *tile, comps []*tileComponent) error {
-	r := &reader{p: &t.params, data: t.data, headers: t.headers, packed: t.headers != nil}
-	w := &walker{visit: r.packet, steps: stepsMax}
+func readPackets(t *tile, comps []*tileComponent, work *int64) error {
+	r := &reader{p: &t.params, data: t.data, headers: t.headers, packed: t.headers != nil, work: work}
+	source := r.data
+	if r.packed {
+		source = r.headers
+	}
+	if packets(&t.params, comps) > int64(len(source)) { // a packet takes a byte at least
+		return ErrDamaged
+	}
+	w := &walker{visit: r.packet}
 	return w.run(&t.params, comps)
+}
+
+// packets counts those of a tile.
+func packets(p *params, comps []*tileComponent) int64 {
+	n := int64(0)
+	for _, tc := range comps {
+		for _, res := range tc.res {
+			n += int64(len(res.precincts))
+		}
+	}
+	return n * int64(p.layers)
 }
 
 // walker goes through the packets of a tile in their order (§B.12). A packet is
 // sent once: later progressions go on where a precinct's layers ended.
 type walker struct {
 	visit func(pr *precinct, layer int) error
-	steps int
+	steps int64
 }
 
 func (w *walker) run(p *params, comps []*tileComponent) error {
+	w.steps = stepsMin + stepsPerPacket*packets(p, comps)
 	list := p.changes
 	if len(list) == 0 {
 		list = []change{{0, levelsMax + 1, 0, len(comps), p.layers, p.progression}}
 	}
 	for _, c := range list {
 		c.layers = min(c.layers, p.layers)
-		if err := w.progression(c, order(comps, c)); err != nil {
+		precincts := chosen(comps, c)
+		if w.steps -= int64(len(precincts)); w.steps < 0 {
+			return ErrDamaged
+		}
+		order(precincts, c.order)
+		if err := w.progression(c, precincts); err != nil {
 			return err
 		}
 	}
@@ -97,8 +122,8 @@ func (w *walker) layers(c change, list []*precinct) error {
 	return nil
 }
 
-// order lists the precincts of a progression in its order, without layers.
-func order(comps []*tileComponent, c change) []*precinct {
+// chosen lists the precincts of a progression.
+func chosen(comps []*tileComponent, c change) []*precinct {
 	var out []*precinct
 	for i := c.compFrom; i < min(c.compTo, len(comps)); i++ {
 		res := comps[i].res
@@ -106,8 +131,13 @@ func order(comps []*tileComponent, c change) []*precinct {
 			out = append(out, res[k].precincts...)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b *precinct) int {
-		switch c.order {
+	return out
+}
+
+// order sorts them into their order, without layers.
+func order(list []*precinct, progression byte) {
+	slices.SortStableFunc(list, func(a, b *precinct) int {
+		switch progression {
 		case 2: // RPCL
 			return cmp.Or(cmp.Compare(a.res, b.res), cmp.Compare(a.y, b.y), cmp.Compare(a.x, b.x), cmp.Compare(a.comp, b.comp), cmp.Compare(a.index, b.index))
 		case 3: // PCRL
@@ -117,5 +147,4 @@ func order(comps []*tileComponent, c change) []*precinct {
 		}
 		return cmp.Or(cmp.Compare(a.res, b.res), cmp.Compare(a.comp, b.comp), cmp.Compare(a.index, b.index))
 	})
-	return out
 }

@@ -54,6 +54,7 @@ type reader struct {
 	headers []byte // from PPM or PPT, where packed
 	packed  bool
 	list    []contribution
+	work    *int64 // blocks that may yet be looked at
 }
 
 // contribution is what a packet adds to a codeword segment.
@@ -121,6 +122,9 @@ func (r *reader) header(pr *precinct, layer int) error {
 
 // band reads the part of a packet header for one band (§B.10).
 func (r *reader) band(pb *precinctBand, h *headerBits, layer int, style byte) error {
+	if *r.work -= int64(len(pb.blocks)); *r.work < 0 {
+		return ErrDamaged
+	}
 	for i := range pb.blocks {
 		b := &pb.blocks[i]
 		x, y := i%pb.w, i/pb.w

@@ -66,7 +66,7 @@ func (d *decoder) tile(i int, t *tile) error {
 	if err != nil {
 		return err
 	}
-	if err := readPackets(t, comps); err != nil {
+	if err := readPackets(t, comps, &d.work); err != nil {
 		return err
 	}
 	return d.reconstruct(t, comps)
