@@ -165,10 +165,10 @@ func papers(dossier *report.Dossier, format, dir string) ([]string, error) {
 	case "json":
 		b, err = report.JSON(dossier)
 		name += ".json"
-	case "pdf":
+	case formatPDF:
 		b, err = report.PDF(dossier)
 		name += ".pdf"
-	case "fhir":
+	case formatFHIR:
 		var pdf []byte
 		if pdf, err = report.PDF(dossier); err == nil {
 			b, err = report.FHIR(dossier, pdf)

@@ -1,18 +1,28 @@
 package desk
 
 import (
+	"bytes"
 	"context"
+	"encoding/hex"
+	"fmt"
+	"image/png"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
+	"github.com/curbside-p2p/curbside/consult/consult"
 	"github.com/curbside-p2p/curbside/consult/report"
 	"github.com/curbside-p2p/curbside/node/control"
 )
 
 // formatDicom is the format of objects for the archive that has the images; the others are papers.
-const formatDicom = "dicom"
+const (
+	formatDicom = "dicom"
+	formatPDF   = "pdf"
+	formatFHIR  = "fhir"
+)
 
 // CaseExport writes what was made in a case to a folder.
 func (d *Desk) CaseExport(ctx context.Context, req control.CaseExportRequest) (control.CaseExported, error) {
@@ -56,8 +66,96 @@ func (d *Desk) writePapers(ctx context.Context, req control.CaseExportRequest) (
 	if err := d.recordExport(ctx, req.Case); err != nil {
 		return nil, nil, err
 	}
+	if req.Format == formatPDF || req.Format == formatFHIR {
+		warnings, err = d.pictures(ctx, dossier)
+		if err != nil {
+			return nil, nil, err
+		}
+	}
 	files, err = papers(dossier, req.Format, req.Out)
-	return files, nil, err
+	return files, warnings, err
+}
+
+// pictures draws the key images of a case with what is marked on them; where nobody chose any, the
+// images with marks. One that cannot be drawn is said, not left out in silence.
+func (d *Desk) pictures(ctx context.Context, dossier *report.Dossier) (warnings []string, err error) {
+	id := dossier.Case.String()
+	marks, err := d.MarkList(ctx, control.MarkListRequest{Case: id})
+	if err != nil {
+		return nil, err
+	}
+	keys := slices.DeleteFunc(slices.Clone(marks), func(m control.Mark) bool { return m.Tool != "key" })
+	if len(keys) == 0 {
+		keys = marks
+	}
+	type place struct {
+		sop   string
+		frame int
+	}
+	seen := map[place]bool{}
+	for _, m := range keys {
+		at := place{m.Anchor.SOPUID, m.Anchor.Frame}
+		if seen[at] {
+			continue
+		}
+		seen[at] = true
+		if len(dossier.Images) == picturesMax {
+			return append(warnings, fmt.Sprintf("only the first %d key images are in it", picturesMax)), nil
+		}
+		pic, err := d.Render(ctx, control.RenderRequest{Study: m.Anchor.Study, Instance: at.sop, Frame: at.frame, Marks: id})
+		if err != nil {
+			warnings = append(warnings, "a key image is not in it: "+control.AsError(err).Message)
+			continue
+		}
+		img, err := png.Decode(bytes.NewReader(pic.PNG))
+		if err != nil {
+			return nil, internal("draw key image", err)
+		}
+		dossier.Images = append(dossier.Images, report.Picture{Image: img, SOPUID: at.sop, Frame: at.frame, Caption: d.caption(ctx, id, marks, m, pic)})
+	}
+	return warnings, nil
+}
+
+// picturesMax bounds the key images of one paper.
+const picturesMax = 24
+
+// caption says where a picture is from, what is marked on it and by whom, and what is not true of it.
+func (d *Desk) caption(ctx context.Context, id string, marks []control.Mark, m control.Mark, pic control.Rendered) string {
+	where, _ := hold(d, func() (string, error) { // without a place the caption is shorter
+		_, t, err := d.actingIn(ctx, id)
+		if err != nil {
+			return "", err
+		}
+		return d.whereOf(t.fold(), &consult.Anchor{Lineage: lineageOf(m.Anchor.Study), SOPUID: m.Anchor.SOPUID, Frame: m.Anchor.Frame}), nil
+	})
+	lines := []string{where}
+	for _, x := range marks {
+		if x.Anchor.SOPUID != m.Anchor.SOPUID || x.Anchor.Frame != m.Anchor.Frame || x.Removed {
+			continue
+		}
+		s := x.Name
+		if x.Own != nil {
+			s += " " + valueText(x.Own)
+		} else if len(x.Values) > 0 {
+			s += " " + valueText(x.Values) + ", not checked"
+		}
+		if x.Label != "" {
+			s += " \u201c" + x.Label + "\u201d"
+		}
+		lines = append(lines, s+" ("+x.AuthorName+")")
+	}
+	if pic.Window != nil {
+		lines = append(lines, "window "+*pic.Window)
+	}
+	return strings.Join(append(lines, pic.Warnings...), "\n")
+}
+
+func lineageOf(study string) (out [16]byte) {
+	b, err := hex.DecodeString(study)
+	if err == nil {
+		copy(out[:], b)
+	}
+	return out
 }
 
 // writeObjects makes all objects before it writes the first.
