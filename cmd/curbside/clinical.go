@@ -14,7 +14,7 @@ import (
 // clinicalCmds are the acts of a consult beyond a discussion (FIELD §4).
 func (a *app) clinicalCmds() []*cobra.Command {
 	return []*cobra.Command{
-		a.caseAskCmd(), a.caseReadingCmd(), a.caseAssignCmd(), a.caseAcknowledgeCmd(), a.caseCriticalCmd(), a.caseAttemptCmd(),
+		a.caseAskCmd(), a.caseReadingCmd(), a.caseAssignCmd(), a.caseAttachCmd(), a.caseAcknowledgeCmd(), a.caseCriticalCmd(), a.caseAttemptCmd(),
 		a.caseTriageCmd(), a.caseOutcomeCmd(), a.caseQuarantineCmd(), a.caseWithdrawCmd(), a.caseReopenCmd(),
 		a.caseSealCmd(), a.caseRevealCmd(), a.caseConsensusCmd(), a.caseVoteCmd(), a.caseAgreementCmd(),
 	}
@@ -103,6 +103,31 @@ understood, --action what you do. Only one of the persons whom the finding names
 		}
 		req.Case = id
 		return call(ctx, a, control.CaseAcknowledge, req)
+	})
+}
+
+func (a *app) caseAttachCmd() *cobra.Command {
+	var req control.CaseAttachRequest
+	var same control.OtherPatient
+	cmd := &cobra.Command{
+		Use:   "attach CASE --study STUDY",
+		Short: "share one more study in a case",
+		Long: `attach shares one more of your studies with everybody in a case: an older one that was asked for, or
+the right one after a quarantine, which then wants: curbside case reopen. It must be of the same patient.`,
+		Example: "  curbside case attach 9c1e --study 77aa\n  curbside case attach 9c1e --study 77aa && curbside case reopen 9c1e",
+	}
+	cmd.Flags().StringVar(&req.Study, "study", "", "the `STUDY`")
+	cmd.Flags().StringVar(&same.ID, "same-patient", "", "the patient `ID` of a study that differs, typed to say that it is one patient")
+	cmd.Flags().StringVar(&same.Reason, "reason", "", "`TEXT`: why --same-patient is so")
+	cmd.MarkFlagsRequiredTogether("same-patient", "reason")
+	_ = cmd.MarkFlagRequired("study")
+	a.complete(cmd, "study", a.studyIDs)
+	return a.caseAct(cmd, func(ctx context.Context, id string) (control.EntryRef, error) {
+		if same.ID != "" {
+			req.OtherPatient = &same
+		}
+		req.Case = id
+		return call(ctx, a, control.CaseAttach, req)
 	})
 }
 

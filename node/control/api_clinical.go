@@ -29,6 +29,8 @@ var (
 	CaseVote      = Op[CaseVoteRequest, EntryRef]("case/vote")
 	// CaseAgreement says who reads what in the case.
 	CaseAgreement = Op[CaseRequest, Agreement]("case/agreement")
+	// CaseAttach shares one more study in a case.
+	CaseAttach = Op[CaseAttachRequest, EntryRef]("case/attach")
 	// CaseAssign says who is to answer, the primary first; an assignee hands over by it.
 	CaseAssign = Op[CaseAssignRequest, EntryRef]("case/assign")
 )
@@ -262,4 +264,11 @@ type PanelVote struct {
 	Choice string    `json:"choice"`
 	Text   string    `json:"text"`
 	Time   time.Time `json:"time"`
+}
+
+// CaseAttachRequest names an own study.
+type CaseAttachRequest struct {
+	Case         string        `json:"case"`
+	Study        string        `json:"study"`
+	OtherPatient *OtherPatient `json:"other_patient,omitempty"`
 }

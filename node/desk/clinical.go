@@ -26,6 +26,7 @@ func (d *Desk) registerClinical(mux *http.ServeMux) {
 	control.CaseOutcome.Handle(mux, d.CaseOutcome)
 	control.CaseQuarantine.Handle(mux, d.CaseQuarantine)
 	control.CaseAssign.Handle(mux, d.CaseAssign)
+	control.CaseAttach.Handle(mux, d.CaseAttach)
 	control.CaseSeal.Handle(mux, d.CaseSeal)
 	control.CaseReveal.Handle(mux, d.CaseReveal)
 	control.CaseConsensus.Handle(mux, d.CaseConsensus)

@@ -82,6 +82,9 @@ func (d *Desk) StudyExport(ctx context.Context, req control.StudyExportRequest) 
 	if err != nil {
 		return out, err
 	}
+	if _, err := hold(d, func() (struct{}, error) { return struct{}{}, d.quarantined(h) }); err != nil {
+		return out, err
+	}
 	if err := os.MkdirAll(req.Out, 0o700); err != nil {
 		return out, control.Errorf(control.Refused, "the folder cannot be made: %s", ioDetail(err))
 	}

@@ -74,6 +74,9 @@ var errNotArrived = control.Errorf(control.Refused, "this image has not arrived 
 // frame opens one frame of one instance, and of a packed bulk no other frame.
 func (d *Desk) frame(ctx context.Context, at *located, k int) (*codec.Native, *study.Instance, error) {
 	row := &at.row
+	if _, err := hold(d, func() (struct{}, error) { return struct{}{}, d.quarantined(at.h) }); err != nil {
+		return nil, nil, err
+	}
 	if k < 0 || (row.Frames > 0 && uint64(k) >= row.Frames) {
 		return nil, nil, control.Errorf(control.NotFound, "no such frame").WithHint("this instance has frames 0 to %d", max(row.Frames, 1)-1)
 	}
