@@ -36,9 +36,9 @@ where the image is calibrated; --type calibration with --mm says how long someth
 --derived-from names somebody else's mark that yours improves on. To answer a mark:
 curbside case reply CASE --anchor MARK.`,
 		Example: `  curbside case annotate --types
-  curbside case annotate 9c1e --instance 1.2.840.113619.2.55.3 --type length --points "100,120;130.5,160"
-  curbside case annotate 9c1e --instance 1.2.840.113619.2.55.3 --frame 4 --type ellipse --points "80,80;96,100" --text "cyst?"
-  curbside case annotate 9c1e --instance 1.2.840.113619.2.55.3 --type calibration --points "10,200;210,200" --mm 25.4
+  curbside case annotate 9c1e --instance 1.2.840.113619.2.5 --type length --points "100,120;130.5,160"
+  curbside case annotate 9c1e --instance 1.2.840.113619.2.5 --type ellipse --points "80,80;96,100" --text "cyst?"
+  curbside case annotate 9c1e --instance 1.2.840.113619.2.5 --type calibration --points "10,200;210,200" --mm 25.4
   curbside case annotate 9c1e --edit 7f3a --points "101,120;131,160"
   curbside case annotate 9c1e --remove 7f3a`,
 		ValidArgsFunction: a.first(a.caseIDs),
@@ -164,7 +164,7 @@ func (a *app) emitTools() error {
 	list := annot.Tools()
 	return a.emit(list, func(pg *page) {
 		for _, t := range list {
-			pg.row(t.Name, t.Title, pointCount(t), t.Specialty, t.Prompts)
+			pg.row(t.Name, t.Title, pointCount(t), t.Specialty, strings.Join(t.Prompts, "; "))
 		}
 	})
 }
