@@ -76,6 +76,11 @@ func (c *cache) put(s slice, h *held) {
 	if s.cut.on {
 		limit = cutCacheBytes
 	}
+	c.trim(limit)
+}
+
+// trim drops the least recently used until few enough bytes are left.
+func (c *cache) trim(limit int) {
 	for c.bytes > limit && len(c.by) > 1 {
 		var oldest slice
 		least := c.clock + 1

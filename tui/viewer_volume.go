@@ -150,6 +150,7 @@ func (v *viewer) enterVolume(axis render.Axis, thick int) tea.Cmd {
 		v.showCuts(axis, thick, v.middle3())
 		return v.sync()
 	}
+	v.cache.trim(cutCacheBytes) // the volume needs the room
 	d := &progress{r: v.r, title: "Loading the volume", total: len(v.slices)}
 	wanted, cancel := context.WithCancel(v.s.ctx)
 	d.cancel = cancel

@@ -34,18 +34,25 @@ func (a *app) show(cmd *cobra.Command, how string) error {
 		}
 		how = s.Graphics
 	}
-	boundMemory()
+	a.boundMemory()
 	return tui.Run(cmd.Context(), tui.Config{Client: a.conn, Graphics: how, In: a.in, Out: a.out})
 }
 
-// memoryMax is what the interface may take, with caches and a volume of 160 MB: garbage is collected
-// before that, instead of at twice of what is in use.
-const memoryMax = 360 << 20
+// What the interface may take, with its caches and a volume of 160 MB, and with a node of its own:
+// garbage is collected before that, instead of at twice of what is in use.
+const (
+	memoryMax    = 256 << 20
+	memoryOwnMax = 352 << 20
+)
 
 // boundMemory sets the limit unless the user has set another: GOMEMLIMIT.
-func boundMemory() {
+func (a *app) boundMemory() {
+	limit := int64(memoryMax)
+	if a.node != nil {
+		limit = memoryOwnMax
+	}
 	if debug.SetMemoryLimit(-1) == math.MaxInt64 {
-		debug.SetMemoryLimit(memoryMax)
+		debug.SetMemoryLimit(limit)
 	}
 }
 
