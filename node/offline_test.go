@@ -91,6 +91,16 @@ func TestQuiet(t *testing.T) {
 	}
 }
 
+// timeless leaves out what only the clock changes: how much of a target has passed.
+func timeless(cases []control.Case) []control.Case {
+	for i := range cases {
+		for k := range cases[i].Due {
+			cases[i].Due[k].Share = 0
+		}
+	}
+	return cases
+}
+
 // TestIndexIsACache: with the index gone a home says the same as before.
 func TestIndexIsACache(t *testing.T) {
 	t.Parallel()
@@ -104,14 +114,14 @@ func TestIndexIsACache(t *testing.T) {
 	b.down()
 	for _, p := range []*clinic{a, b} {
 		p.open()
-		cases, studies, hash := call(p, control.CaseList, control.None{}), call(p, control.StudyList, control.None{}), p.hash(id)
+		cases, studies, hash := timeless(call(p, control.CaseList, control.None{})), call(p, control.StudyList, control.None{}), p.hash(id)
 		frame := call(p, control.PixelFrame, control.FrameRequest{SOPUID: p.anySOP(studies[0].Study)})
 		p.down()
 		if err := os.RemoveAll(filepath.Join(p.home, "index")); err != nil {
 			t.Fatal(err)
 		}
 		p.open()
-		if got := call(p, control.CaseList, control.None{}); !reflect.DeepEqual(got, cases) {
+		if got := timeless(call(p, control.CaseList, control.None{})); !reflect.DeepEqual(got, cases) {
 			t.Errorf("%s: cases\n%+v\n%+v", p.name, got, cases)
 		}
 		if got := call(p, control.StudyList, control.None{}); !reflect.DeepEqual(got, studies) {
