@@ -255,8 +255,10 @@ func TestHours(t *testing.T) {
 		t.Errorf("routine on a Friday evening: %+v", out)
 	}
 	people := []Reader{
-		{Person: p1, Hours: hours("Pacific/Auckland"), Accepting: true}, {Person: p2, Hours: hours("Europe/Berlin"), Accepting: true},
-		{Person: identity.PersonID{9}, Hours: hours("Europe/Berlin")}, {Person: identity.PersonID{8}, Hours: hours("Pacific/Auckland"), OnCall: true},
+		{Person: p1, Hours: hours("Pacific/Auckland"), Accepting: true},
+		{Person: p2, Hours: hours("Europe/Berlin"), Accepting: true},
+		{Person: identity.PersonID{9}, Hours: hours("Europe/Berlin")},
+		{Person: identity.PersonID{8}, Hours: hours("Pacific/Auckland"), OnCall: true},
 	}
 	var got []byte
 	for _, r := range Awake(people, friday) { // 06:00 on Friday in Berlin

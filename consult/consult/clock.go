@@ -15,7 +15,7 @@ const SkewMin = 10 * minute
 // by how much device d must be behind device r at least, for it wrote something
 // at an earlier time than r had written what it knew then. Behind[r][d] is as
 // much the other way round. Nothing is guessed: what was merely long under way
-// proves nothing.
+// proves nothing. What is proven lacks as much as the other took to answer.
 type clocks struct {
 	behind map[identity.DeviceID]map[identity.DeviceID]int64
 }
@@ -74,7 +74,14 @@ func covers(a, b map[identity.DeviceID]int64) bool {
 
 // at is when an entry was made, by the clock of the device that asks.
 func (k clocks) at(x step, c Clock) int64 {
-	ms := x.ms + k.behind[x.device][c.Device] - k.behind[c.Device][x.device]
+	ms, skew := x.ms, int64(0)
+	if c.Skew != nil {
+		skew = c.Skew(x.device)
+	}
+	if skew == 0 && x.device != c.Device {
+		skew = k.behind[x.device][c.Device] - k.behind[c.Device][x.device]
+	}
+	ms += skew
 	if c.Received != nil {
 		if came := c.Received(x.entry); came > 0 {
 			ms = min(ms, came)

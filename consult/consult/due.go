@@ -54,6 +54,9 @@ type Clock struct {
 	// Device is the device that asks. Clocks of others that causality proves to
 	// be off are put right by it.
 	Device identity.DeviceID
+	// Skew is by how much a device's clock is behind that of Device, as a session
+	// with it measured; 0 if it is not known, and then causality has to do. May be nil.
+	Skew func(identity.DeviceID) int64
 	// Received is when an entry came here, 0 if that is not known; may be nil.
 	Received func(ledger.EntryID) int64
 	// Alternates are who is told of a critical finding next, in this order,

@@ -34,6 +34,7 @@ type actor struct {
 	local ledger.Local
 	cert  []byte
 	t     *ledger.Thread
+	skew  int64 // by how much the clock of this actor is wrong
 }
 
 func (w *world) Card(id identity.DeviceID) *identity.Card { return w.cards[id] }
@@ -126,7 +127,7 @@ func (a *actor) invite(b *actor, rank ledger.Rank) {
 // post writes an entry on the author's own replica, whatever Authorize says.
 func (a *actor) post(kind ledger.Kind, body any) ledger.EntryID {
 	a.w.Helper()
-	items, err := a.t.Append(a.local, kind, body, a.w.tick(), a.w)
+	items, err := a.t.Append(a.local, kind, body, a.w.tick()+a.skew, a.w)
 	a.w.must(err)
 	return items[len(items)-1].Entry
 }
@@ -207,7 +208,7 @@ func (a *actor) receipt(typ uint64) bool {
 	if !ok {
 		return false
 	}
-	_, err := a.t.Append(a.local, ledger.Receipt, b, a.w.tick(), a.w)
+	_, err := a.t.Append(a.local, ledger.Receipt, b, a.w.tick()+a.skew, a.w)
 	if errors.Is(err, ledger.ErrNoEpoch) {
 		return false // an observer waits for a writer's epoch
 	}

@@ -37,7 +37,7 @@ type sealed struct {
 func (a *actor) seal(text string) sealed {
 	a.w.Helper()
 	b := a.sign(report.Preliminary, text)
-	salt := [32]byte(wire.Hash("test/salt", []byte(text)))
+	salt := wire.Hash("test/salt", []byte(text))
 	commitment := Commit(salt, b.Document)
 	id := a.post(ledger.SealedRead, SealedReadBody{Round: b.Round, Commitment: &commitment})
 	b.Opens = &Opening{Sealed: id, Salt: salt}

@@ -277,12 +277,12 @@ func NewReport(d *report.Document, supersedes []ledger.EntryID, attests [][32]by
 
 // Newest returns the version of a final report that an owner should take next:
 // of the reports not acknowledged yet the newest, of that its last addendum if
-// there is one. It is false if there is no final report in force.
+// there is one. It is false if there is no final report that counts.
 func (s *State) Newest() (Report, bool) {
 	var found *Report
 	for i := range s.Reports {
 		r := &s.Reports[i]
-		if r.Status == StatusFinal && r.Valid && r.SupersededBy == nil && (found == nil || found.Acknowledged || !r.Acknowledged) {
+		if r.Status == StatusFinal && r.Valid && r.Counts && r.SupersededBy == nil && (found == nil || found.Acknowledged || !r.Acknowledged) {
 			found = r
 		}
 	}
