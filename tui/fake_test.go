@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 // real phantom CT. What a node does is tested elsewhere.
 type fake struct {
 	mu       sync.Mutex
+	off      atomic.Int32 // frames that were called off
 	me       control.Status
 	cases    []control.CaseDetail
 	studies  []control.StudyDetail
@@ -38,7 +40,8 @@ type fake struct {
 	calls    map[string]int
 	events   chan control.Event
 	marks    []control.Mark
-	gap      bool // a slice of the phantom is missing
+	hold     chan struct{} // frames wait for it, or for their call to be called off
+	gap      bool          // a slice of the phantom is missing
 	states   []control.PresentationInfo
 	series   map[string][]string          // SOP UIDs of a series
 	hostile  func(field, s string) string // applied to every string of every reply
@@ -174,7 +177,28 @@ func (f *fake) mux() *http.ServeMux {
 	})
 	handle(f, mux, control.SeriesShow, f.instances)
 	handle(f, mux, control.SeriesSlices, f.slices)
-	handle(f, mux, control.ImageFrame, f.frame)
+	control.ImageFrame.Handle(mux, func(ctx context.Context, r control.FrameRequest) (control.Image, error) {
+		if f.hold != nil {
+			select {
+			case <-f.hold:
+			case <-ctx.Done():
+				f.off.Add(1)
+				return control.Image{}, ctx.Err()
+			}
+		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		img, err := f.frame(ctx, r)
+		if err == nil && f.hostile != nil {
+			native := img.Native
+			img.Native = nil
+			img = deepCopy(img)
+			img.Native = native
+			edit(reflect.ValueOf(&img.Pixel), "", f.hostile)
+			edit(reflect.ValueOf(&img.Reason), "", f.hostile)
+		}
+		return img, err
+	})
 	f.marking(mux)
 	handle(f, mux, control.ContactList, func(context.Context, control.None) ([]control.Contact, error) { return f.contacts, nil })
 	handle(f, mux, control.ContactShow, func(_ context.Context, r control.ContactRequest) (control.Contact, error) {

@@ -157,12 +157,13 @@ func BenchmarkCine(b *testing.B) {
 				for b.Loop() {
 					_, b0 := out.count()
 					n0 := out.shown(g == "half" || g == "sextant")
-					start := time.Now()
+					start, cpu := time.Now(), cpuSeconds()
 					time.Sleep(3 * time.Second)
 					_, b1 := out.count()
 					n1 := out.shown(g == "half" || g == "sextant")
 					b.ReportMetric(float64(n1-n0)/time.Since(start).Seconds(), "fps")
 					b.ReportMetric(float64(b1-b0)/float64(max(1, n1-n0)), "B/picture")
+					b.ReportMetric(1000*(cpuSeconds()-cpu)/float64(max(1, n1-n0)), "cpu-ms/picture")
 				}
 			})
 		}
@@ -178,19 +179,22 @@ func BenchmarkKeyToPicture(b *testing.B) {
 		b.Run(g, func(b *testing.B) {
 			p, out, _ := stage(b, g, 200, 60)
 			keys := []string{"j", "j", "j", "j", "k", "k", "k", "k"}
-			i, worst := 0, time.Duration(0)
+			i, worst, cpu := 0, time.Duration(0), 0.0
 			for b.Loop() {
+				before := cpuSeconds()
 				n, _ := out.count()
 				start := time.Now()
 				p.Send(keyMsg(keys[i%len(keys)]))
 				waitPictures(b, out, n+1)
 				worst = max(worst, time.Since(start))
+				cpu += cpuSeconds() - before
 				i++
 				b.StopTimer()
 				time.Sleep(60 * time.Millisecond) // a reader does not press faster; the next one is prepared meanwhile
 				b.StartTimer()
 			}
 			b.ReportMetric(float64(worst.Microseconds())/1000, "worst-ms")
+			b.ReportMetric(1000*cpu/float64(i), "cpu-ms/key")
 		})
 	}
 }
@@ -203,16 +207,19 @@ func BenchmarkWindowToPicture(b *testing.B) {
 			p, out, _ := stage(b, g, 200, 60)
 			p.Send(keyMsg("w"))
 			time.Sleep(100 * time.Millisecond)
-			i := 0
+			i, cpu := 0, 0.0
 			for b.Loop() {
+				before := cpuSeconds()
 				n, _ := out.count()
 				p.Send(keyMsg([]string{"left", "right"}[i/10%2]))
 				waitPictures(b, out, n+1)
+				cpu += cpuSeconds() - before
 				i++
 				b.StopTimer()
 				time.Sleep(30 * time.Millisecond)
 				b.StartTimer()
 			}
+			b.ReportMetric(1000*cpu/float64(i), "cpu-ms/key")
 		})
 	}
 }

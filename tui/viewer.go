@@ -315,23 +315,27 @@ func (v *viewer) cineTick() tea.Cmd {
 	return tea.Tick(time.Second/time.Duration(v.fps), func(time.Time) tea.Msg { return cineMsg{v} })
 }
 
-// onCine turns to the frame that the clock says, if the last one is on the
-// screen: frames are dropped, never queued, and the speed stays true.
+// onCine looks at the clock again after a while.
 func (v *viewer) onCine(m cineMsg) tea.Cmd {
-	if m.v != v || !v.cine || len(v.slices) == 0 {
+	if m.v != v || !v.cine {
 		return nil
 	}
-	cmd := v.cineTick()
-	if v.gate.busy || v.drawing {
-		return cmd
+	return tea.Batch(v.cineTick(), v.roll())
+}
+
+// roll turns to the frame that the clock says, if the last one is on the
+// screen: frames are dropped, never queued, and the speed stays true.
+func (v *viewer) roll() tea.Cmd {
+	if !v.cine || len(v.slices) == 0 || v.gate.busy || v.drawing {
+		return nil
 	}
 	steps := int(v.r.now().Sub(v.since).Seconds()*float64(v.fps) + 0.5)
 	to := (v.from + max(1, steps)) % len(v.slices)
 	if to == v.at {
-		return cmd
+		return nil
 	}
 	v.at, v.dir = to, 1
-	return tea.Batch(cmd, v.lead())
+	return v.lead()
 }
 
 func seriesName(se control.Series) string {

@@ -280,7 +280,7 @@ func (g *gate) acked(now time.Time, timeout bool, panes []*viewer) tea.Cmd {
 	}
 	var cmds []tea.Cmd
 	for _, v := range panes {
-		cmds = append(cmds, v.sync())
+		cmds = append(cmds, v.roll(), v.sync())
 	}
 	return tea.Batch(cmds...)
 }

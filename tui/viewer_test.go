@@ -324,6 +324,29 @@ func TestNoVolumeSaysWhy(t *testing.T) {
 	})
 }
 
+// TestVolumeIsCalledOff: while it loads there is a count, keys are not blocked,
+// and esc ends the call that is under way.
+func TestVolumeIsCalledOff(t *testing.T) {
+	f := newFake()
+	drive(t, 120, 40, Config{Graphics: "half"}, f, func(d *driver) {
+		d.press("enter")
+		f.hold = make(chan struct{})
+		d.press("V", "enter")
+		f.hold <- struct{}{}
+		f.hold <- struct{}{}
+		d.settle()
+		d.sees("Loading the volume", "2 of 24 images")
+		d.press("esc")
+		d.sees("called off", "img 13/24")
+		if n := f.off.Load(); n < 1 {
+			t.Errorf("%d calls were called off", n)
+		}
+		close(f.hold)
+		d.press("j")
+		d.sees("img 14/24")
+	})
+}
+
 func TestTypedWindow(t *testing.T) {
 	drive(t, 120, 40, Config{Graphics: "half"}, newFake(), func(d *driver) {
 		d.press("enter", "w", "enter")
