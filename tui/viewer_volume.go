@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -203,6 +204,7 @@ func buildVolume(ctx context.Context, c *control.Client, req control.SeriesReque
 	}
 	st := stacks[i]
 	d.set(0, len(st.Slices))
+	debug.FreeOSMemory() // a volume is one piece: what scrolling left free is in many, and would stay beside it
 	return render.NewVolume(st, func(i int) (*codec.Native, study.Pixel, error) {
 		img, err := control.ImageFrame.Call(ctx, c, control.FrameRequest{Study: req.Study, SOPUID: st.Slices[i].SOPUID, Frame: st.Slices[i].Frame})
 		if err != nil {
