@@ -197,7 +197,8 @@ func (s *State) criticalAlarm(x Critical, c Clock) Alarm {
 	if t.phone {
 		a.Acts = append(a.Acts, ActPhone)
 	}
-	for _, p := range slices.Concat(c.Alternates, s.owners(), s.ranked(ledger.RankAdmin)) {
+	// Who cannot see the case cannot be told by it, and takes nobody's turn.
+	for _, p := range slices.Concat(s.writing(c.Alternates), s.owners(), s.ranked(ledger.RankAdmin)) {
 		if times > 0 && p != x.Author && !slices.Contains(a.For, p) {
 			a.For, times = append(a.For, p), times-1
 		}

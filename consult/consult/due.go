@@ -192,11 +192,15 @@ func (s *State) rested(c Clock, from int64) int64 {
 	var spans []span
 	for _, a := range s.Asks {
 		x := span{max(from, s.clocks.moment(s, a.Entry, c)), c.NowMS}
-		if a.Answer != nil {
-			x.to = s.clocks.moment(s, *a.Answer, c)
-		}
-		if !a.Open && a.Answer == nil { // taken back: when, does not matter any more
+		switch {
+		case !a.holds: // by somebody who was not to answer, or in a round before
 			continue
+		case a.Answer != nil:
+			x.to = s.clocks.moment(s, *a.Answer, c)
+		case !a.Open: // taken back: when, does not matter any more
+			continue
+		case a.past != nil: // the reader went on without an answer
+			x.to = s.clocks.moment(s, *a.past, c)
 		}
 		spans = append(spans, x)
 	}

@@ -275,7 +275,7 @@ func (a asker) acknowledge(b *AcknowledgeBody) error {
 		case c.Entry != b.Critical:
 		case c.AcknowledgedBy != nil:
 			return refuse("the critical finding is acknowledged", "")
-		case !mayAnswer(a.s.writing(c.Who), a.me.Person, a.me.Rank):
+		case !mayAnswer(c.Who, a.s.writing(c.Who), a.me.Person, a.me.Rank):
 			return refuse("this critical finding is for somebody else to acknowledge", "")
 		case strings.TrimSpace(b.ReadBack) == "" || strings.TrimSpace(b.Action) == "":
 			return refuse("read the finding back in your own words and say what you do", "")

@@ -78,7 +78,7 @@ func (f *fold) foldCriticals() {
 		if !ok || f.s.Criticals[i].AcknowledgedBy != nil {
 			return
 		}
-		if c := &f.s.Criticals[i]; mayAnswer(f.writing(c.Who), it.e.Person, f.rankOf(it)) {
+		if c := &f.s.Criticals[i]; mayAnswer(c.Who, f.writingAt(it, c.Who), it.e.Person, f.rankOf(it)) {
 			c.AcknowledgedBy = &it.e.ID
 		}
 	})
@@ -94,19 +94,27 @@ func (f *fold) foldCriticals() {
 	})
 }
 
-// writing leaves those of some persons who may still write: where nobody named
-// can acknowledge any more, the owners must, or the finding stayed open for ever.
-func (f *fold) writing(who []identity.PersonID) []identity.PersonID {
-	return slices.DeleteFunc(slices.Clone(who), func(p identity.PersonID) bool { return f.ranks[p] < ledger.RankWriter })
+// writingAt leaves those of some persons who could still write as an entry's
+// author knew: where nobody named can acknowledge any more, the owners must, or
+// the finding stayed open for ever. Who leaves later takes nothing back.
+func (f *fold) writingAt(it *item, who []identity.PersonID) []identity.PersonID {
+	if len(who) == 0 {
+		return nil
+	}
+	ranks := f.t.MembersAt(it.e).Ranks
+	return slices.DeleteFunc(slices.Clone(who), func(p identity.PersonID) bool { return ranks[p] < ledger.RankWriter })
 }
 
 // mayAnswer reports whether a person is among those named, or an owner where
-// nobody is.
-func mayAnswer(who []identity.PersonID, p identity.PersonID, rank ledger.Rank) bool {
-	if len(who) == 0 {
-		return rank == ledger.RankFounder
-	}
-	return slices.Contains(who, p)
+// nobody named is able to.
+func mayAnswer(named, able []identity.PersonID, p identity.PersonID, rank ledger.Rank) bool {
+	return slices.Contains(named, p) || len(able) == 0 && rank == ledger.RankFounder
+}
+
+// MustAcknowledge reports whether a critical finding waits for a person.
+func (s *State) MustAcknowledge(c Critical, p identity.PersonID) bool {
+	m, ok := s.Member(p)
+	return ok && c.AcknowledgedBy == nil && m.Rank >= ledger.RankWriter && mayAnswer(c.Who, s.writing(c.Who), p, m.Rank)
 }
 
 // OpenCriticals returns the critical findings that nobody has acknowledged.
@@ -143,20 +151,27 @@ func (f *fold) foldAsks() {
 			Answer: answered[it.e.ID],
 		})
 	})
+	f.holdUp()
 	each(f, ledger.Outcome, func(it *item, _ *OutcomeBody) { f.s.Outcomes = append(f.s.Outcomes, it.e.ID) })
 }
 
 // asking reports whether an open ask by an assignee holds the case up: one that
 // no later preliminary report went past.
 func (f *fold) asking() bool {
-	for _, a := range f.s.Asks {
+	return slices.ContainsFunc(f.s.Asks, func(a Ask) bool { return a.Open && a.holds && a.past == nil })
+}
+
+// holdUp says which questions hold the case up, and until when.
+func (f *fold) holdUp() {
+	preliminary := f.ofType(ReportOpinion)
+	for i := range f.s.Asks {
+		a := &f.s.Asks[i]
 		it := f.find(a.Entry)
-		past := func(o *opinion) bool { return precedes(it, o.it) }
-		if a.Open && f.wasAssigned(it) && f.roundKnown(it, f.s.Round) && !slices.ContainsFunc(f.ofType(ReportOpinion), past) {
-			return true
+		a.holds = f.wasAssigned(it) && f.roundKnown(it, f.s.Round)
+		if n := slices.IndexFunc(preliminary, func(o *opinion) bool { return precedes(it, o.it) }); n >= 0 {
+			a.past = &preliminary[n].it.e.ID
 		}
 	}
-	return false
 }
 
 // foldWrongPatient locks the case until an owner, knowing of it, grants another

@@ -258,6 +258,9 @@ func (f *fold) reportRow(o *opinion) Report {
 	for _, a := range o.addenda {
 		r.Addenda = append(r.Addenda, a.e.ID)
 	}
+	for _, it := range o.taken {
+		r.TakenBy = append(r.TakenBy, it.e.ID)
+	}
 	return r
 }
 

@@ -144,6 +144,7 @@ type Report struct {
 	Images       []ImageCount
 	Stale        bool // images were granted that its author had not seen
 	Acknowledged bool
+	TakenBy      []ledger.EntryID // what took it or an addendum to it, by who may
 	Addenda      []ledger.EntryID
 	Significant  bool            // an addendum that changes what should be done
 	Correction   bool            // an addendum that corrects
@@ -193,6 +194,9 @@ type Ask struct {
 	TimeMS int64
 	Open   bool
 	Answer *ledger.EntryID // the first reply that counts, or its retraction
+
+	holds bool            // its author's side up: an assignee's, of the acting round
+	past  *ledger.EntryID // the first preliminary report that went past it
 }
 
 // Read is one sealed read.
