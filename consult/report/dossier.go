@@ -69,6 +69,7 @@ type Study struct {
 	Description string
 	Accession   string
 	Prior       bool
+	Quarantined bool // reported as another patient's
 	Series      []Series
 	Listed      int
 	Present     int
@@ -163,7 +164,7 @@ func JSON(d *Dossier) ([]byte, error) {
 			series = append(series, object{"series_uid": e.UID, "number": e.Number, "modality": e.Modality, "description": e.Description, "instances": uids})
 		}
 		studies = append(studies, object{
-			"study_uid": s.UID, "date": null(s.Date), "description": s.Description, "accession": null(s.Accession), "prior": s.Prior,
+			"study_uid": s.UID, "date": null(s.Date), "description": s.Description, "accession": null(s.Accession), "prior": s.Prior, "quarantined": s.Quarantined,
 			"listed": s.Listed, "present": s.Present, "expected": s.Expected, "series": series,
 		})
 	}
@@ -175,6 +176,7 @@ func JSON(d *Dossier) ([]byte, error) {
 			"report": r.Entry.String(), "status": statusOf(r.Document), "author": r.Author.ID.String(), "author_name": r.Author.Name,
 			"signed_at": rfc3339(r.Document.SignedMS), "text": r.Document.Text, "printed": Text(r.Document, r.Later),
 			"document": base64.StdEncoding.EncodeToString(r.Raw), "stale": r.Later.Stale, "in_force": !r.Later.NotInForce,
+			"wrong_patient": r.Later.WrongPatient, "counts": !r.Later.NotAsked && !r.Later.Note, "note": r.Later.Note,
 			"superseded_by": nil, "acknowledged": acknowledged(r.Acknowledged),
 		}
 		if r.SupersededBy != nil {

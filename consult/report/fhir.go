@@ -150,6 +150,9 @@ func (b *bundle) person(p Person) resource {
 func (b *bundle) studies(patient resource) []resource {
 	refs := []resource{}
 	for _, s := range b.d.Studies {
+		if s.Quarantined {
+			continue // not of this patient
+		}
 		r := resource{
 			"resourceType": "ImagingStudy", "status": "available", "subject": patient,
 			"identifier":     identifiers(s),
@@ -316,8 +319,10 @@ func (b *bundle) reportStatus(s *Signed) string {
 		return o.SupersededBy != nil && *o.SupersededBy == s.Entry && o.Document.Status == Final
 	})
 	switch {
-	case s.Later.NotInForce, b.d.State == "quarantined":
+	case s.Later.NotInForce, s.Later.WrongPatient, b.d.State == "quarantined":
 		return "entered-in-error"
+	case s.Later.NotAsked, s.Later.Note:
+		return "unknown" // it is none of the case's reports; the printed text says so
 	case s.Later.Superseded && s.Document.Status == Final:
 		return "cancelled"
 	case s.Document.Status == Preliminary:

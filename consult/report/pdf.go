@@ -38,7 +38,11 @@ func PDF(d *Dossier) ([]byte, error) {
 		p.report(&d.Reports[i])
 	}
 	if len(d.Reports) == 0 {
-		p.page("NO REPORT YET", "")
+		mark := "NO REPORT YET"
+		if p.d.State == "quarantined" {
+			mark = "WRONG PATIENT"
+		}
+		p.page(mark, "")
 		p.request()
 		p.studies()
 		p.criticals()
@@ -172,7 +176,9 @@ func (p *printer) section(name, content string) {
 func (p *printer) report(r *Signed) {
 	mark := ""
 	switch {
-	case r.Later.NotInForce:
+	case r.Later.WrongPatient:
+		mark = "WRONG PATIENT"
+	case r.Later.NotInForce, r.Later.NotAsked:
 		mark = "NOT IN FORCE"
 	case r.Later.Superseded:
 		mark = "SUPERSEDED"
@@ -240,7 +246,11 @@ func (p *printer) request() {
 func (p *printer) studies() {
 	var b strings.Builder
 	for _, s := range p.d.Studies {
-		fmt.Fprintf(&b, "%s %s: %s\n", text.Line(s.Date), text.Line(s.Description), line(uint64(max(s.Present, 0)), uint64(max(s.Listed, 0)), nil))
+		wrong := ""
+		if s.Quarantined {
+			wrong = " (WRONG PATIENT: do not use)"
+		}
+		fmt.Fprintf(&b, "%s %s%s: %s\n", text.Line(s.Date), text.Line(s.Description), wrong, line(uint64(max(s.Present, 0)), uint64(max(s.Listed, 0)), nil))
 	}
 	p.section("Studies", strings.TrimSuffix(b.String(), "\n"))
 }

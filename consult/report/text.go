@@ -13,10 +13,13 @@ const Footer = "second opinion; not the primary interpretation"
 
 // Later is what was said of a report after it was signed.
 type Later struct {
-	Superseded bool // its author replaced it by a newer one
-	Stale      bool // images came that its author had not seen
-	NotInForce bool // signed after removal, or not what its entry says
-	Addenda    []Addendum
+	Superseded   bool // its author replaced it by a newer one
+	Stale        bool // images came that its author had not seen
+	NotInForce   bool // signed after removal, or not what its entry says
+	WrongPatient bool // of images that were reported as another patient's
+	NotAsked     bool // by somebody who was not to give it: not assigned, or beyond an attested role
+	Note         bool // by the requester: not an independent opinion
+	Addenda      []Addendum
 }
 
 // Addendum is an addition to a report, or a correction of it.
@@ -60,6 +63,15 @@ func title(d *Document) string {
 
 func warnings(l Later) []string {
 	var out []string
+	if l.WrongPatient {
+		out = append(out, "WRONG PATIENT: do not use, its images were reported as another patient's")
+	}
+	if l.NotAsked {
+		out = append(out, "NOT A REPORT OF THIS CASE: its author was not to give it")
+	}
+	if l.Note {
+		out = append(out, "REQUESTER'S NOTE: not an independent opinion")
+	}
 	if l.NotInForce {
 		out = append(out, "NOT IN FORCE: do not rely on this report")
 	}

@@ -508,6 +508,9 @@ func (d *Desk) reportBody(t *thread, p *person, row draftRow) (consult.ReportBod
 		doc.Question = report.Excerpt(s.Request.Question)
 	}
 	for _, g := range s.Grants {
+		if g.Quarantined {
+			continue // nobody reads another patient's images for this one
+		}
 		img, count := d.imagesOf(g)
 		doc.Images = append(doc.Images, img)
 		body.Images = append(body.Images, count)

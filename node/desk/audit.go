@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/curbside-p2p/curbside/node/control"
 	"github.com/curbside-p2p/curbside/storage/audit"
@@ -76,7 +75,7 @@ func (d *Desk) AuditList(context.Context, control.None) ([]control.AuditRecord, 
 			return nil
 		}
 		out = append(out, control.AuditRecord{
-			Time: time.UnixMilli(e.Record.TimeMS).UTC(), Person: hex.EncodeToString(e.Record.Person),
+			Time: instant(e.Record.TimeMS), Person: hex.EncodeToString(e.Record.Person),
 			Action: e.Record.Action.String(), Object: e.Record.Object, Outcome: e.Record.Outcome.String(),
 		})
 		return nil

@@ -127,7 +127,7 @@ func (d *Desk) caseRow(p *person, t *thread) control.Case {
 	}
 	c.Flags = append(c.Flags, s.Flags...)
 	if s.NeededByMS > 0 {
-		at := time.UnixMilli(s.NeededByMS).UTC()
+		at := instant(s.NeededByMS)
 		c.Deadline = &at
 	}
 	clock := d.clock(p)
@@ -137,7 +137,7 @@ func (d *Desk) caseRow(p *person, t *thread) control.Case {
 	}
 	if r := s.Request; r != nil {
 		c.From, c.Question = d.memberName(r.Author), text.Clean(r.Question)
-		c.Created, c.Mine = time.UnixMilli(r.TimeMS).UTC(), r.Author == p.id
+		c.Created, c.Mine = instant(r.TimeMS), r.Author == p.id
 	}
 	for _, m := range s.Members {
 		if m.Rank > ledger.RankNone {
@@ -151,7 +151,7 @@ func (d *Desk) caseRow(p *person, t *thread) control.Case {
 	incomplete := false
 	for _, g := range s.Grants {
 		row := d.caseStudy(g)
-		if h := d.studies.held[holdingKey{g.Lineage, g.Author}]; h != nil && h.manifest != nil && c.Patient+c.PatientName == "" {
+		if h := d.studies.held[holdingKey{g.Lineage, g.Author}]; h != nil && h.manifest != nil && !g.Quarantined && c.Patient+c.PatientName == "" {
 			c.Patient = text.Line(strings.TrimLeft(h.manifest.Study.Age, "0") + h.manifest.Study.Sex)
 			if who := h.manifest.Study.Patient; who != nil {
 				c.PatientName, c.PatientID = text.Line(who.Name), text.Line(who.ID)
@@ -252,7 +252,7 @@ func (d *Desk) caseDetail(p *person, t *thread) control.CaseDetail {
 func (d *Desk) entryRow(p *person, s *consult.State, post *consult.Post, unseen map[ledger.EntryID]bool) control.Entry {
 	e := control.Entry{
 		Entry: post.Entry.String(), Kind: post.Kind.String(), Author: post.Author.String(),
-		AuthorName: d.memberName(post.Author), Time: time.UnixMilli(post.TimeMS).UTC(),
+		AuthorName: d.memberName(post.Author), Time: instant(post.TimeMS),
 		Text: text.Clean(post.Text), InForce: post.InForce, Edited: post.Edited, Retracted: post.Retracted,
 		Unread: unseen[post.Entry], Mine: post.Author == p.id,
 	}
@@ -294,7 +294,7 @@ func (d *Desk) anchor(s *consult.State, a *consult.Anchor) *control.Anchor {
 func (d *Desk) reportRow(p *person, r *consult.Report) control.Report {
 	row := control.Report{
 		Report: r.Entry.String(), Status: r.Status, Author: r.Author.String(), AuthorName: d.memberName(r.Author),
-		SignedAt: time.UnixMilli(r.TimeMS).UTC(), Text: text.Clean(r.Text), Valid: r.Valid,
+		SignedAt: instant(r.TimeMS), Text: text.Clean(r.Text), Valid: r.Valid,
 		Correction: r.Correction, Stale: r.Stale, Acknowledged: r.Acknowledged, Note: r.Note, NotBlinded: r.NotBlinded, Consensus: r.Consensus,
 	}
 	row.Exact = row.Text == r.Text
@@ -307,7 +307,7 @@ func (d *Desk) reportRow(p *person, r *consult.Report) control.Report {
 		row.SupersededBy = &id
 	}
 	if r.Document != nil {
-		row.SignedAt = time.UnixMilli(r.Document.SignedMS).UTC()
+		row.SignedAt = instant(r.Document.SignedMS)
 		row.Images = text.Line(report.ImagesLine(r.Document.Images))
 		for _, f := range r.Document.Form {
 			if row.Form == nil {

@@ -269,6 +269,15 @@ func hold[T any](d *Desk, f func() (T, error)) (T, error) {
 
 func (d *Desk) nowMS() int64 { return d.now().UnixMilli() }
 
+// instant is a time that somebody claims, within the years that RFC 3339 can say: one that no
+// answer could hold would hide every other case of the list.
+func instant(ms int64) time.Time { return time.UnixMilli(min(max(ms, instantMin), instantMax)).UTC() }
+
+const (
+	instantMin = -62167219200000 // 0000-01-01T00:00:00Z
+	instantMax = 253402300799000 // 9999-12-31T23:59:59Z
+)
+
 // network returns the network, or says that no node is running.
 func (d *Desk) network() (Network, error) {
 	d.mu.Lock()

@@ -65,7 +65,7 @@ func (d *Desk) dossierStudy(out *report.Dossier, g consult.Grant) {
 	m := &h.manifest.Study
 	st := report.Study{
 		UID: m.UID, Date: m.Date, Time: m.Time, Description: m.Description, Accession: m.Accession, Prior: g.Prior,
-		Listed: row.Listed, Present: row.Present, Expected: row.Expected,
+		Listed: row.Listed, Present: row.Present, Expected: row.Expected, Quarantined: g.Quarantined,
 	}
 	for i := range h.manifest.Series {
 		e := &h.manifest.Series[i]
@@ -76,8 +76,8 @@ func (d *Desk) dossierStudy(out *report.Dossier, g consult.Grant) {
 		st.Series = append(st.Series, se)
 	}
 	out.Studies = append(out.Studies, st)
-	if out.Patient != (report.Patient{}) {
-		return // one patient a case (FIELD §6, F1)
+	if out.Patient != (report.Patient{}) || g.Quarantined {
+		return // one patient a case (FIELD §6, F1), and not the wrong one
 	}
 	out.Patient = report.Patient{Sex: m.Sex, Age: m.Age}
 	if p := m.Patient; p != nil {
@@ -90,7 +90,10 @@ func (d *Desk) dossierStudy(out *report.Dossier, g consult.Grant) {
 func (d *Desk) dossierReport(t *thread, s *consult.State, r *consult.Report) report.Signed {
 	out := report.Signed{
 		Entry: r.Entry, Document: r.Document, SupersededBy: r.SupersededBy, Author: d.dossierPerson(r.Author),
-		Later: report.Later{Superseded: r.SupersededBy != nil, Stale: r.Stale, NotInForce: !r.Valid},
+		Later: report.Later{
+			Superseded: r.SupersededBy != nil, Stale: r.Stale, NotInForce: !r.Valid, Note: r.Note, NotAsked: !r.Counts && !r.Note,
+			WrongPatient: s.State == consult.StateQuarantined || pinsQuarantined(s, r),
+		},
 	}
 	if e := t.ledger.Entry(r.Entry); e != nil {
 		if body, err := consult.Decode(e.Kind, e.Body); err == nil {
@@ -99,20 +102,24 @@ func (d *Desk) dossierReport(t *thread, s *consult.State, r *consult.Report) rep
 			}
 		}
 	}
-	versions := map[ledger.EntryID]bool{r.Entry: true}
 	for _, id := range r.Addenda {
-		versions[id] = true
 		if a, ok := s.Report(id); ok && a.Valid {
 			out.Later.Addenda = append(out.Later.Addenda, report.Addendum{Correction: d.corrects(t, id), Text: a.Text, SignedMS: a.TimeMS})
 		}
 	}
-	for i := range s.Posts {
-		p := &s.Posts[i]
-		if p.Kind == ledger.Taken && p.InForce && p.ReplyTo != nil && versions[*p.ReplyTo] && r.Acknowledged {
+	if n := len(r.TakenBy); n > 0 && r.Acknowledged {
+		if p, ok := s.Post(r.TakenBy[n-1]); ok {
 			out.Acknowledged = &report.Acknowledgement{By: d.memberName(p.Author), AtMS: p.TimeMS, Action: d.action(t, p.Entry)}
 		}
 	}
 	return out
+}
+
+// pinsQuarantined reports whether a report rests on images of another patient.
+func pinsQuarantined(s *consult.State, r *consult.Report) bool {
+	return slices.ContainsFunc(s.AllGrants, func(g consult.Grant) bool {
+		return g.Quarantined && slices.ContainsFunc(r.Images, func(i consult.ImageCount) bool { return i.Manifest == g.Manifest.ID })
+	})
 }
 
 func (d *Desk) corrects(t *thread, id ledger.EntryID) bool {

@@ -106,7 +106,7 @@ func (d *Desk) dueRows(s *consult.State, c consult.Clock) []control.Due {
 	out := []control.Due{}
 	for _, x := range s.DueAt(c) {
 		row := control.Due{
-			What: x.What, From: time.UnixMilli(x.FromMS).UTC(), At: time.UnixMilli(x.AtMS).UTC(), Share: x.Share, Overdue: x.Share >= 1,
+			What: x.What, From: instant(x.FromMS), At: instant(x.AtMS), Share: x.Share, Overdue: x.Share >= 1,
 		}
 		if x.Entry != nil {
 			id := x.Entry.String()
@@ -335,12 +335,9 @@ func (d *Desk) escalate(ctx context.Context, p *person, t *thread, due consult.D
 	if s.Request.Author != p.id || t.ledger.Members().Ranks[p.id] != ledger.RankFounder {
 		return
 	}
-	since := due.FromMS
-	for i := range s.Posts { // who was asked last has the whole time as well
-		if x := &s.Posts[i]; x.Kind == ledger.Assign && x.InForce {
-			since = max(since, x.TimeMS)
-		}
-	}
+	// Who was asked last has the whole time as well, but for an assignment that does not count, or
+	// a clock that is ahead.
+	since := max(due.FromMS, min(s.TimesAt(d.clock(p)).HandedMS, nowMS))
 	until := since + due.AtMS - due.FromMS
 	if nowMS < until && d.anyAwake(s, until) {
 		return
@@ -448,23 +445,22 @@ func (d *Desk) criticalRows(p *person, s *consult.State, c consult.Clock) []cont
 	for _, x := range s.Criticals {
 		row := control.Critical{
 			Entry: x.Entry.String(), Of: x.Of.String(), Author: x.Author.String(), AuthorName: d.memberName(x.Author), Category: int(x.Category),
-			Text: text.Clean(x.Text), Time: time.UnixMilli(x.TimeMS).UTC(), Who: []string{}, Open: x.AcknowledgedBy == nil, Attempts: []control.Attempt{},
+			Text: text.Clean(x.Text), Time: instant(x.TimeMS), Who: []string{}, Open: x.AcknowledgedBy == nil, Attempts: []control.Attempt{},
 		}
 		for _, id := range x.Who {
 			row.Who = append(row.Who, d.memberName(id))
 		}
-		m, _ := s.Member(p.id)
-		row.ForMe = row.Open && (slices.Contains(x.Who, p.id) || len(x.Who) == 0 && m.Rank == ledger.RankFounder)
+		row.ForMe = s.MustAcknowledge(x, p.id)
 		for _, y := range due {
 			if y.Entry != nil && *y.Entry == x.Entry {
-				at := time.UnixMilli(y.AtMS).UTC()
+				at := instant(y.AtMS)
 				row.Due = &at
 			}
 		}
 		for _, id := range x.Attempts {
 			if a, ok := s.Post(id); ok {
 				row.Attempts = append(row.Attempts, control.Attempt{
-					Entry: id.String(), By: d.memberName(a.Author), Time: time.UnixMilli(a.TimeMS).UTC(), Text: text.Clean(a.Text),
+					Entry: id.String(), By: d.memberName(a.Author), Time: instant(a.TimeMS), Text: text.Clean(a.Text),
 				})
 			}
 		}
@@ -472,7 +468,7 @@ func (d *Desk) criticalRows(p *person, s *consult.State, c consult.Clock) []cont
 			if a, ok := s.Post(*x.AcknowledgedBy); ok {
 				row.Acknowledged = &control.Acknowledged{
 					Entry: a.Entry.String(), By: a.Author.String(), ByName: d.memberName(a.Author),
-					Time: time.UnixMilli(a.TimeMS).UTC(), Text: text.Clean(a.Text),
+					Time: instant(a.TimeMS), Text: text.Clean(a.Text),
 				}
 			}
 		}

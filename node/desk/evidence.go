@@ -59,6 +59,8 @@ func (d *Desk) evidence(p *person, t *thread) []report.Evidence {
 		switch row := v.state(m, shown); {
 		case m.Removed:
 			e.Value = "removed"
+		case v.quarantined(m):
+			e.Where, e.Value = "", "do not use: wrong patient"
 		case row.Own != nil:
 			e.Value = valueText(row.Own)
 		case len(row.Values) > 0:

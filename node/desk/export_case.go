@@ -84,6 +84,11 @@ func (d *Desk) pictures(ctx context.Context, dossier *report.Dossier) (warnings 
 	if err != nil {
 		return nil, err
 	}
+	wrong, err := hold(d, func() (map[[16]byte]bool, error) { return d.wrongStudies(ctx, id) })
+	if err != nil {
+		return nil, err
+	}
+	marks = slices.DeleteFunc(marks, func(m control.Mark) bool { return wrong[lineageOf(m.Anchor.Study)] })
 	keys := slices.DeleteFunc(slices.Clone(marks), func(m control.Mark) bool { return m.Tool != "key" })
 	if len(keys) == 0 {
 		keys = marks
@@ -114,6 +119,19 @@ func (d *Desk) pictures(ctx context.Context, dossier *report.Dossier) (warnings 
 		dossier.Images = append(dossier.Images, report.Picture{Image: img, SOPUID: at.sop, Frame: at.frame, Caption: d.caption(ctx, id, marks, m, pic)})
 	}
 	return warnings, nil
+}
+
+// wrongStudies are the studies of a case that are another patient's: no picture of them leaves with it.
+func (d *Desk) wrongStudies(ctx context.Context, id string) (map[[16]byte]bool, error) {
+	_, t, err := d.actingIn(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	out := map[[16]byte]bool{}
+	for _, g := range t.fold().Grants {
+		out[g.Lineage] = out[g.Lineage] || g.Quarantined
+	}
+	return out, nil
 }
 
 // picturesMax bounds the key images of one paper.

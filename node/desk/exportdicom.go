@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/curbside-p2p/curbside/consult/annot"
 	"github.com/curbside-p2p/curbside/consult/consult"
@@ -72,10 +71,14 @@ func (d *Desk) exportMarks(ctx context.Context, said string) ([]exportMark, []st
 		times[v.s.Posts[i].Entry] = v.s.Posts[i].TimeMS
 	}
 	var out []exportMark
-	absent, unread, differ, aside := 0, 0, 0, 0
+	absent, unread, differ, aside, wrong := 0, 0, 0, 0, 0
 	for i := range v.s.Marks {
 		m := &v.s.Marks[i]
 		if m.Removed {
+			continue
+		}
+		if v.quarantined(m) {
+			wrong++
 			continue
 		}
 		fs := v.forms(m)
@@ -109,6 +112,7 @@ func (d *Desk) exportMarks(ctx context.Context, said string) ([]exportMark, []st
 		what string
 	}{
 		{absent, "left out: the image is not here"},
+		{wrong, "left out: the study was reported as the wrong patient's"},
 		{unread, "left out: it needs a newer curbside"},
 		{differ, "written with its author's values, which this node does not measure"},
 		{aside, "has edits that did not know of each other: the last is written"},
@@ -254,7 +258,7 @@ func (x *dicomExport) made(studyUID, kind string, number int, name string, timeM
 	}
 	m.InstanceNumber++
 	x.series[studyUID+kind] = m
-	at := time.UnixMilli(timeMS).UTC()
+	at := instant(timeMS)
 	m.SOPUID, m.Date, m.Time, m.Timezone = newUID(), at.Format("20060102"), at.Format("150405"), "+0000"
 	m.Creator = strings.ReplaceAll(text.Line(name), "^", " ")
 	return m

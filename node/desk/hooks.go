@@ -170,7 +170,7 @@ func postNotice(ctx context.Context, to string, n note) error {
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return errWebhook // without the address, which may hold a key
 	}
 	r.Header.Set("Content-Type", "application/json")
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}

@@ -223,6 +223,11 @@ func (d *Desk) unchecked(ctx context.Context, said string) ([]markJob, error) {
 	return out, nil
 }
 
+// quarantined reports whether a mark lies on a study that was reported as the wrong patient's.
+func (v *marksView) quarantined(m *consult.Mark) bool {
+	return slices.ContainsFunc(v.s.Grants, func(g consult.Grant) bool { return g.Lineage == m.Place.Lineage && g.Quarantined })
+}
+
 // image is the image of a mark as the case's grants give it; nil where it is not known here.
 func (v *marksView) image(m *consult.Mark) *located {
 	for _, g := range v.s.Grants {

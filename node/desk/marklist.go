@@ -2,7 +2,6 @@ package desk
 
 import (
 	"context"
-	"time"
 
 	"github.com/curbside-p2p/curbside/consult/annot"
 	"github.com/curbside-p2p/curbside/consult/consult"
@@ -40,7 +39,7 @@ func (d *Desk) markList(ctx context.Context, req control.MarkListRequest) ([]con
 		}
 		out = append(out, control.Mark{
 			Entry: m.Entry.String(), Name: markName(i), Author: m.Author.String(), AuthorName: d.memberName(m.Author), Mine: m.Author == p.id,
-			Time: time.UnixMilli(times[m.Entry]).UTC(), Anchor: *a,
+			Time: instant(times[m.Entry]), Anchor: *a,
 			MarkState: v.state(m, shown), MarkHistory: v.history(m, fs),
 			Replies: threads.count[m.Entry], Unread: threads.unread[m.Entry],
 		})
@@ -91,7 +90,7 @@ func (v *marksView) history(m *consult.Mark, fs []drawn) control.MarkHistory {
 			continue
 		}
 		h.Edits = append(h.Edits, control.MarkEdit{
-			Entry: f.entry.String(), Time: time.UnixMilli(f.time).UTC(), Points: anchorOf(f).Points, MarkState: v.state(m, f),
+			Entry: f.entry.String(), Time: instant(f.time), Points: anchorOf(f).Points, MarkState: v.state(m, f),
 		})
 	}
 	return h

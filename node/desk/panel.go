@@ -3,9 +3,9 @@ package desk
 import (
 	"context"
 	"log/slog"
+	"math"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/curbside-p2p/curbside/consult/consult"
 	"github.com/curbside-p2p/curbside/consult/form"
@@ -299,7 +299,7 @@ func count(item *control.ItemAgreed) {
 	for _, v := range item.Values {
 		times[v.Value]++
 		item.Agree = max(item.Agree, times[v.Value])
-		if n, err := strconv.ParseFloat(v.Value, 64); err == nil {
+		if n, err := strconv.ParseFloat(v.Value, 64); err == nil && !math.IsNaN(n) && !math.IsInf(n, 0) { // which no answer could hold
 			numbers = append(numbers, n)
 		}
 	}
@@ -321,7 +321,7 @@ func (d *Desk) consensusRow(x consult.Draft) *control.ConsensusDraft {
 	}
 	for _, v := range x.Votes {
 		out.Votes = append(out.Votes, control.PanelVote{
-			Person: v.Author.String(), Name: d.memberName(v.Author), Choice: v.Choice.String(), Text: text.Clean(v.Text), Time: time.UnixMilli(v.TimeMS).UTC(),
+			Person: v.Author.String(), Name: d.memberName(v.Author), Choice: v.Choice.String(), Text: text.Clean(v.Text), Time: instant(v.TimeMS),
 		})
 	}
 	if x.SignedBy != nil {

@@ -388,7 +388,7 @@ func (d *Desk) studyItem(x *patient, h *holding) control.PatientItem {
 func (d *Desk) caseItems(x *patient, t *thread) []control.PatientItem {
 	s := t.fold()
 	item := func(kind string, timeMS int64, title string) control.PatientItem {
-		at := time.UnixMilli(timeMS).UTC()
+		at := instant(timeMS)
 		return control.PatientItem{Kind: kind, Time: &at, Title: title, Case: s.Case.String(), Patient: x.id}
 	}
 	first := item("case", s.Request.TimeMS, text.Line(s.Title))
