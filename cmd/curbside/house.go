@@ -145,7 +145,8 @@ func (a *app) auditCmd() *cobra.Command {
 }
 
 func (a *app) configCmd() *cobra.Command {
-	keys := strings.Join(node.SettingKeys(), ", ")
+	all := node.SettingKeys()
+	keys := strings.Join(all[:len(all)/2], ", ") + ",\n" + strings.Join(all[len(all)/2:], ", ")
 	complete := func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp

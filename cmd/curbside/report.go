@@ -139,13 +139,6 @@ func (a *app) caseOpineCmd() *cobra.Command {
 }
 
 func (a *app) templateCmd() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "template",
-		Short: "templates that reports start from",
-		Long: `A template has the sections of a report, with a prompt in [[double brackets]] wherever something
-has to be written. It holds no findings, and a report with a prompt left cannot be signed.`,
-		Example: "  curbside template list\n  curbside template show foot > report.txt",
-	}
 	list := &cobra.Command{
 		Use: "list", Short: "list the templates", Example: "  curbside template list --json", Args: places(),
 		RunE: a.work(func(*cobra.Command, []string) error {
@@ -170,6 +163,8 @@ has to be written. It holds no findings, and a report with a prompt left cannot 
 	for _, t := range report.Templates() {
 		show.ValidArgs = append(show.ValidArgs, t.Name+"\t"+t.Title)
 	}
-	cmd.AddCommand(list, show)
+	cmd := group("template", "templates that reports start from: list, show", "  curbside template list\n  curbside template show foot > report.txt", list, show)
+	cmd.Long = `A template has the sections of a report, with a prompt in [[double brackets]] wherever something
+has to be written. It holds no findings, and a report with a prompt left cannot be signed.`
 	return cmd
 }
