@@ -44,11 +44,11 @@ func block0(lines []string, h int) []string {
 
 func (r *root) overToasts(out []string) []string {
 	y := r.h - 1 // over the keys: what a picture says of itself stays in sight
-	last := 2
-	if _, image := r.page().(*casePage); image {
-		last = y
+	skip := 0
+	if c, image := r.page().(*casePage); image {
+		_, skip = c.view.rows()
 	}
-	for i := len(r.toasts) - 1; i >= 0 && y >= last; i-- {
+	for i := len(r.toasts) - 1; i >= 0 && y > 1; i-- {
 		t := r.toasts[i]
 		style := r.th.bar
 		text := " " + fit(t.text, min(width(t.text), r.w-4)) + " "
@@ -61,7 +61,8 @@ func (r *root) overToasts(out []string) []string {
 			style = r.th.good.Reverse(true)
 		}
 		out = over(out, []string{style.Render(text)}, r.w-width(text)-1, y)
-		y--
+		y -= 1 + skip
+		skip = 0
 	}
 	return out
 }
