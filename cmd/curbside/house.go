@@ -156,7 +156,7 @@ func (a *app) configCmd() *cobra.Command {
 	get := &cobra.Command{
 		Use:               "get [KEY]",
 		Short:             "print a setting, or all",
-		Long:              "get prints a setting, or all of them. There are " + keys + ".",
+		Long:              "get prints a setting, or all of them. There are\n" + keys + ".",
 		Example:           "  curbside config get\n  curbside config get listen --json",
 		Args:              places("[KEY]"),
 		ValidArgsFunction: complete,
