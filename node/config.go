@@ -54,6 +54,8 @@ type Settings struct {
 	Hook           []string `toml:"hook"`
 	Webhook        string   `toml:"webhook"`
 	DesktopNotices bool     `toml:"desktop-notices"`
+	// Views are filters of the worklist that a user keeps, such as night=stat overdue.
+	Views []string `toml:"views"`
 	// Unknown are keys of the file that this version does not know, for a warning.
 	Unknown []string `toml:"-"`
 }
@@ -61,7 +63,7 @@ type Settings struct {
 // defaults are the settings of a home without a file.
 func defaults() Settings {
 	return Settings{
-		Listen: []string{}, Bootstrap: []string{}, Relay: []string{}, Targets: []string{}, Hook: []string{},
+		Listen: []string{}, Bootstrap: []string{}, Relay: []string{}, Targets: []string{}, Hook: []string{}, Views: []string{},
 		Consent: "treatment", Trust: "invited", Lock: lockAfter.String(), Graphics: "auto",
 	}
 }
@@ -90,6 +92,7 @@ var settings = map[string]setting{
 		parse: func(s string) (any, error) { return s, desk.CheckWebhook(s) },
 		get:   func(s Settings) any { return s.Webhook },
 	},
+	"views":           {parse: parseList, get: func(s Settings) any { return s.Views }},
 	"desktop-notices": {parse: parseBool, get: func(s Settings) any { return s.DesktopNotices }},
 	"trust":           {allowed: []string{"invited", "verified"}, get: func(s Settings) any { return s.Trust }},
 	"lock":            {parse: parseDuration, get: func(s Settings) any { return s.Lock }},

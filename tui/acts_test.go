@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/curbside-p2p/curbside/node/control"
@@ -29,6 +30,14 @@ func (f *fake) clinical(mux *http.ServeMux) {
 	})
 	handle(f, mux, control.CaseWithdraw, func(_ context.Context, r control.CaseTextRequest) (control.EntryRef, error) {
 		return ref("withdraw " + r.Text)
+	})
+	handle(f, mux, control.ConfigGet, func(context.Context, control.ConfigRequest) (map[string]any, error) {
+		return map[string]any{"views": f.views}, nil
+	})
+	handle(f, mux, control.ConfigSet, func(_ context.Context, r control.ConfigRequest) (map[string]any, error) {
+		f.views = strings.Split(r.Value, ",")
+		f.did("config " + r.Key + " " + r.Value)
+		return map[string]any{"views": f.views}, nil
 	})
 	handle(f, mux, control.CaseAgreement, func(context.Context, control.CaseRequest) (control.Agreement, error) { return f.agreed, nil })
 	handle(f, mux, control.CaseVote, func(_ context.Context, r control.CaseVoteRequest) (control.EntryRef, error) {
@@ -198,5 +207,41 @@ func TestAgreement(t *testing.T) {
 		d.write("wait and see")
 		d.press("enter")
 		d.did("vote k9 dissent wait and see")
+	})
+}
+
+// TestViews: a filter is kept as a view, and chosen again.
+func TestViews(t *testing.T) {
+	drive(t, 80, 24, Config{}, newFake(), func(d *driver) {
+		d.press("v")
+		d.write("unread")
+		d.press("enter")
+		d.sees("1 of 3")
+		d.press("v")
+		d.write("keep this")
+		d.press("enter")
+		d.write("fresh")
+		d.press("enter")
+		d.did("config views fresh=unread")
+		d.press("esc")
+		d.sees("3 of 3")
+		d.press("v", "enter")
+		d.sees("1 of 3")
+	})
+}
+
+// TestNotices: who is told is told once, and the window's title counts cases and names nobody.
+func TestNotices(t *testing.T) {
+	drive(t, 80, 24, Config{}, newFake(), func(d *driver) {
+		d.send(eventsMsg{{Event: "notice", Case: "7f3ac0de11", Kind: "critical", Person: "aa11"}, {Event: "notice", Case: "91c0aa0000", Kind: "report", Person: "somebody else"}})
+		d.sees("7F3AC0: critical")
+		d.seesNot("91C0AA: report")
+		if got := d.r.View().WindowTitle; got != "curbside (1)" {
+			t.Errorf("title %q", got)
+		}
+		d.press("enter")
+		if got := d.r.View().WindowTitle; got != "curbside" {
+			t.Errorf("title %q after the case was looked at", got)
+		}
 	})
 }

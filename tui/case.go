@@ -100,6 +100,7 @@ func (c *casePage) load(seen bool) tea.Cmd {
 			return nil
 		}
 		c.d, c.note, c.id = d, "", d.Case.Case
+		delete(c.r.news, c.id)
 		c.thread.take()
 		cmds := []tea.Cmd{c.loadMarks()}
 		for _, st := range d.Studies {

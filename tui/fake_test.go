@@ -30,6 +30,7 @@ type fake struct {
 	studies  []control.StudyDetail
 	contacts []control.Contact
 	drafts   map[string]control.Draft
+	views    []string
 	warnings []string // of a request that is only checked
 	agreed   control.Agreement
 	files    map[string]*study.Instance // by SOP UID

@@ -19,6 +19,7 @@ type binding struct {
 var keymap = []binding{
 	{"list", "enter", []string{"enter"}, "open", "open"},
 	{"list", "filter", []string{"/"}, "filter", "filter"},
+	{"list", "views", []string{"v"}, "views: critical, overdue, your own…", "views"},
 	{"list", "sort", []string{"s"}, "change the order", ""},
 
 	{"inbox", "accept", []string{"a"}, "accept", "accept"},

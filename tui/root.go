@@ -54,6 +54,7 @@ type root struct {
 	log      []string
 	running  int // calls of the user's actions on their way
 
+	news     map[string]bool // cases of notices that were not looked at
 	me       control.Status
 	known    bool   // me has been read
 	offline  string // why the node cannot be reached
@@ -70,7 +71,7 @@ type toast struct {
 
 func newRoot(ctx context.Context, cfg Config) (*root, error) {
 	cfg.defaults()
-	r := &root{client: cfg.Client, scope: newScope(ctx), now: cfg.Now, env: cfg.Env, first: cfg.Case, th: themeOf("dark")}
+	r := &root{client: cfg.Client, scope: newScope(ctx), now: cfg.Now, env: cfg.Env, first: cfg.Case, th: themeOf("dark"), news: map[string]bool{}}
 	var err error
 	if r.caps, err = newCaps(cfg); err != nil {
 		return nil, err
@@ -315,7 +316,7 @@ func (r *root) onTick() tea.Cmd {
 }
 
 func (r *root) onEvents(events eventsMsg) tea.Cmd {
-	cmds := []tea.Cmd{r.refresh()}
+	cmds := []tea.Cmd{r.refresh(), r.notice(events)}
 	for _, s := range slices.Concat(r.tabs[r.tab:r.tab+1], r.pages) {
 		cmds = append(cmds, s.update(events))
 	}
@@ -419,7 +420,7 @@ func (r *root) body() (w, h int) { return max(r.w, 0), max(r.h-2, 0) }
 func (r *root) View() tea.View {
 	v := tea.NewView(strings.Join(r.lines(), "\n"))
 	v.AltScreen = true
-	v.WindowTitle = "curbside"
+	v.WindowTitle = r.windowTitle()
 	v.MouseMode = tea.MouseModeAllMotion
 	v.ReportFocus = true
 	return v

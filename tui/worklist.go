@@ -94,7 +94,10 @@ func (w *worklist) arrange() {
 		if c.Mine != w.sent {
 			continue
 		}
-		hay := strings.ToLower(strings.Join([]string{c.Case, c.Title, c.From, c.State, c.Priority, c.Patient, c.Question, strings.Join(c.Flags, " ")}, " "))
+		hay := strings.ToLower(strings.Join([]string{c.Case, c.Title, c.From, c.State, c.Priority, c.Patient, c.PatientName, c.PatientID, c.Question, strings.Join(c.Flags, " ")}, " "))
+		if c.Unread > 0 {
+			hay += " unread"
+		}
 		if !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(hay, word) }) {
 			w.rows = append(w.rows, c)
 		}
@@ -179,6 +182,8 @@ func (w *worklist) key(key string) tea.Cmd {
 		w.filter.Reset()
 		w.arrange()
 		return nil
+	case "views":
+		return w.chooseView()
 	case "sort":
 		w.order = (w.order + 1) % len(orders)
 		w.arrange()
