@@ -23,6 +23,9 @@ import (
 
 func corpus(t testing.TB) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("SKIP with -short: the real files are for runs without the race detector")
+	}
 	dir := os.Getenv("CURBSIDE_CORPUS")
 	if dir == "" {
 		dir = "../../../shared/corpus"

@@ -28,6 +28,9 @@ var everything = flag.Bool("all", false, "every image of the corpus, where else 
 // corpusDir is ../shared/corpus beside the repository, or CURBSIDE_CORPUS.
 func corpusDir(t testing.TB) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("SKIP with -short: the real files are for runs without the race detector")
+	}
 	dir := os.Getenv("CURBSIDE_CORPUS")
 	if dir == "" {
 		dir = "../../../shared/corpus"
