@@ -44,7 +44,7 @@ func TestAuthorize(t *testing.T) {
 	t.Run("whole", func(t *testing.T) {
 		t.Parallel()
 		sum := map[ledger.Kind]int{}
-		for seed := range uint64(*papers / 4) {
+		for seed := range uint64(*papers / 2) {
 			fault, posted := allowedOnly(seed, lax{})
 			if fault != "" {
 				t.Fatalf("seed %d: %s", seed, fault)

@@ -16,7 +16,7 @@ import (
 
 // papers is how many histories TestConverge plays; 100,000 are the promise of
 // issue 4: go test -run TestConverge -papers 100000 ./consult/consult
-var papers = flag.Int("papers", 2000, "random histories over 5 members, on paper")
+var papers = flag.Int("papers", 1000, "random histories over 5 members, on paper")
 
 // paper is a thread without keys and signatures, so that a hundred thousand
 // histories can be played: entries by causality, and the ledger's rules of
