@@ -16,7 +16,7 @@ import (
 // and what is under way, and nothing of it on disk: the leaf bitmaps there are the
 // truth (NETWORK §9, resume). It is safe for concurrent use.
 type Plan struct {
-	mu    sync.Mutex // guards all below
+	mu    sync.Mutex             // guards all below
 	items map[blob.ID][]*planned // one for each length that was said; nearly always one
 	order [priorities][]*planned // reading order within a priority
 	gone  [priorities]int        // items in order that are done
