@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/curbside-p2p/curbside/consult/corpustest"
 	"github.com/curbside-p2p/curbside/consult/study"
 	"github.com/curbside-p2p/curbside/node/control"
 )
@@ -46,10 +47,10 @@ func corpus(t *testing.T) []*corpusFile {
 	if raced {
 		t.Skip("SKIP under the race detector: scripts and TestKills run the same paths, this is about bytes and memory")
 	}
-	dir := corpusDir(t)
+	dir := corpustest.Dir(t)
 	table, err := os.ReadFile(filepath.Join(dir, "MANIFEST.tsv"))
 	if err != nil {
-		t.Skip("SKIP corpus absent: ../shared/corpus not present, the round trip of real files is not run")
+		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimRight(string(table), "\n"), "\n")
 	last := len(strings.Split(lines[0], "\t")) - 1
@@ -78,19 +79,6 @@ func corpus(t *testing.T) []*corpusFile {
 		out = append(out, f)
 	}
 	return out
-}
-
-func corpusDir(t *testing.T) string {
-	t.Helper()
-	dir := os.Getenv("CURBSIDE_CORPUS")
-	if dir == "" {
-		dir = "../../../shared/corpus"
-	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dir
 }
 
 func unpack(packed []byte, to string) ([]byte, error) {

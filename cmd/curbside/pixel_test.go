@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/curbside-p2p/curbside/consult/corpustest"
 	"github.com/curbside-p2p/curbside/node/control"
 )
 
@@ -39,7 +40,7 @@ func expectedFrames(t *testing.T, files []*corpusFile) map[string][]expectedFram
 	for _, f := range files {
 		sops[f.name] = f.sopUID
 	}
-	table, err := os.ReadFile(filepath.Join(corpusDir(t), "expected", "FRAMES.tsv"))
+	table, err := os.ReadFile(filepath.Join(corpustest.Dir(t), "expected", "FRAMES.tsv"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +92,7 @@ func TestCorpusPixel(t *testing.T) {
 					px, err := pixelsOf(p, e, i == 0, t.TempDir())
 					verdict := "failed"
 					if err == nil {
-						verdict, err = e.judge(corpusDir(t), px)
+						verdict, err = e.judge(corpustest.Dir(t), px)
 					} else if _, name, ok := strings.Cut(err.Error(), "cannot be displayed here, stored and forwarded intact: "); ok {
 						verdict, err = "refused by name: "+name, nil // which decoders there are is consult/codec's to test
 					}

@@ -6,13 +6,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/curbside-p2p/curbside/consult/corpustest"
 	"github.com/curbside-p2p/curbside/consult/study"
 )
 
 // TestCorpusImages: whatever a hospital wrote into its images, marks on them become
 // objects that are written, valid, and read back.
 func TestCorpusImages(t *testing.T) {
-	dir := corpus(t)
+	dir := corpustest.Dir(t)
 	var names []string
 	for _, folder := range []string{"MANIFEST.tsv", "charset"} {
 		if folder != "MANIFEST.tsv" {

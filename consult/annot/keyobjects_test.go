@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/curbside-p2p/curbside/consult/corpustest"
 	"github.com/curbside-p2p/curbside/consult/study"
 )
 
@@ -67,22 +68,9 @@ func TestKeyObjectsOutside(t *testing.T) {
 	})
 }
 
-// corpus finds the shared files beside the module.
-func corpus(t testing.TB) string {
-	t.Helper()
-	dir := os.Getenv("CURBSIDE_CORPUS")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "corpus")
-	}
-	if _, err := os.Stat(filepath.Join(dir, "MANIFEST.tsv")); err != nil {
-		t.Skip("../shared/corpus not present: its presentation states and documents are not read")
-	}
-	return dir
-}
-
 // TestCorpus reads what others wrote, or says that it is something else.
 func TestCorpus(t *testing.T) {
-	dir := corpus(t)
+	dir := corpustest.Dir(t)
 	manifest, err := os.ReadFile(filepath.Join(dir, "MANIFEST.tsv"))
 	if err != nil {
 		t.Fatal(err)
@@ -119,7 +107,7 @@ func TestCorpus(t *testing.T) {
 
 // TestForeignState: every part of the states that dcmtk's tools made.
 func TestForeignState(t *testing.T) {
-	dir := corpus(t)
+	dir := corpustest.Dir(t)
 	read := func(name string) *Presentation {
 		b, err := os.ReadFile(filepath.Join(dir, "derived", name))
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/curbside-p2p/curbside/consult/codec"
+	"github.com/curbside-p2p/curbside/consult/corpustest"
 	"github.com/curbside-p2p/curbside/consult/study"
 	"github.com/curbside-p2p/curbside/consult/study/phantom"
 	"github.com/curbside-p2p/curbside/protocol/seal"
@@ -71,7 +72,7 @@ func frameFromSealed(t *testing.T, name string, in *study.Instance, file []byte,
 func TestCorpusThroughTheHouse(t *testing.T) {
 	dir := corpus(t)
 	raw, packed := map[string]int64{}, map[string]int64{}
-	for _, row := range table(t, filepath.Join(dir, "MANIFEST.tsv")) {
+	for _, row := range corpustest.Rows(t, filepath.Join(dir, "MANIFEST.tsv")) {
 		if filepath.Ext(row["file"]) == ".gz" {
 			continue
 		}

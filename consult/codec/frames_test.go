@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"github.com/curbside-p2p/curbside/consult/codec"
+	"github.com/curbside-p2p/curbside/consult/corpustest"
 	"github.com/curbside-p2p/curbside/consult/study"
 )
 
@@ -26,33 +27,7 @@ func corpus(t testing.TB) string {
 	if testing.Short() {
 		t.Skip("SKIP with -short: the real files are for runs without the race detector")
 	}
-	dir := os.Getenv("CURBSIDE_CORPUS")
-	if dir == "" {
-		dir = "../../../shared/corpus"
-	}
-	if _, err := os.Stat(filepath.Join(dir, "MANIFEST.tsv")); err != nil {
-		t.Skip("SKIP corpus absent: ../shared/corpus not present, real-file checks skipped")
-	}
-	return dir
-}
-
-func table(t testing.TB, path string) []map[string]string {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := strings.Split(strings.TrimRight(string(b), "\n"), "\n")
-	names := strings.Split(lines[0], "\t")
-	var out []map[string]string
-	for _, line := range lines[1:] {
-		row := map[string]string{}
-		for i, v := range strings.Split(line, "\t") {
-			row[names[i]] = v
-		}
-		out = append(out, row)
-	}
-	return out
+	return corpustest.Dir(t)
 }
 
 func read(t testing.TB, dir, name string) []byte {
@@ -77,7 +52,7 @@ func TestKnownAnswers(t *testing.T) {
 	var in *study.Instance
 	var data []byte
 	var parseErr error
-	for _, row := range table(t, filepath.Join(dir, "expected", "FRAMES.tsv")) {
+	for _, row := range corpustest.Rows(t, filepath.Join(dir, "expected", "FRAMES.tsv")) {
 		if row["file"] != file {
 			file = row["file"]
 			data = read(t, dir, file)

@@ -9,6 +9,8 @@ import (
 	"runtime/metrics"
 	"testing"
 	"time"
+
+	"github.com/curbside-p2p/curbside/consult/corpustest"
 )
 
 // fuzzCells bounds the frames of a fuzz run, so that it is of many inputs.
@@ -69,7 +71,8 @@ func allocated() uint64 {
 // with the size that the file declares.
 func seedStreams(f *testing.F, pattern string) {
 	f.Helper()
-	for _, dir := range []string{"testdata/streams", filepath.Join(corpusDir(), "hostile"), corpusDir()} {
+	real, _ := corpustest.Find() // without one there are fewer seeds
+	for _, dir := range []string{"testdata/streams", filepath.Join(real, "hostile"), real} {
 		files, err := filepath.Glob(filepath.Join(dir, pattern))
 		if err != nil {
 			f.Fatal(err)
@@ -84,13 +87,6 @@ func seedStreams(f *testing.F, pattern string) {
 			}
 		}
 	}
-}
-
-func corpusDir() string {
-	if dir := os.Getenv("CURBSIDE_CORPUS"); dir != "" {
-		return dir
-	}
-	return "../../../shared/corpus"
 }
 
 // fragment is the value of the second item: the first is the offset table.

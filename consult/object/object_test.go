@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/curbside-p2p/curbside/consult/corpustest"
 	"github.com/curbside-p2p/curbside/consult/study"
 )
 
@@ -140,13 +141,10 @@ func TestUID(t *testing.T) {
 // TestCorpus reads every document of the corpus, and of all files those that the
 // guard passes; what is read is written and read as the same.
 func TestCorpus(t *testing.T) {
-	dir := os.Getenv("CURBSIDE_CORPUS")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "corpus")
-	}
+	dir := corpustest.Dir(t)
 	manifest, err := os.ReadFile(filepath.Join(dir, "MANIFEST.tsv"))
 	if err != nil {
-		t.Skip("../shared/corpus not present: its documents are not read")
+		t.Fatal(err)
 	}
 	documents, others := 0, 0
 	for l := range strings.SplitSeq(string(manifest), "\n") {

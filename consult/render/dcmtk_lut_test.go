@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/curbside-p2p/curbside/consult/codec"
+	"github.com/curbside-p2p/curbside/consult/corpustest"
 	"github.com/curbside-p2p/curbside/consult/study"
 )
 
@@ -158,7 +159,7 @@ func FuzzRender(f *testing.F) {
 	f.Add(small(element(0x00281050, "DS", []byte("1e308\\5")), element(0x00281051, "DS", []byte("1e308\\1"))))
 	f.Add(small(us(0x60000010, 4), us(0x60000011, 4), us(0x60000100, 16), us(0x60000102, 14), element(0x60000040, "CS", []byte("G"))))
 	f.Add(small(element(0x00181600, "CS", []byte("POLYGONAL")), element(0x00181620, "IS", []byte("1\\1\\9\\9\\2147483647\\-2147483648"))))
-	if dir := os.Getenv("CURBSIDE_CORPUS"); dir != "" {
+	if dir, ok := corpustest.Find(); ok {
 		for _, name := range []string{"pydicom/examples_palette.dcm", "pydicom-data/mlut_18.dcm", "pydicom-data/emri_small.dcm", "pydicom/rtdose_expb_1frame.dcm"} {
 			if b, err := os.ReadFile(filepath.Join(dir, name)); err == nil && len(b) < 300_000 {
 				f.Add(b)

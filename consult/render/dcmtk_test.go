@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"github.com/curbside-p2p/curbside/consult/codec"
+	"github.com/curbside-p2p/curbside/consult/corpustest"
 	"github.com/curbside-p2p/curbside/consult/study"
 )
 
@@ -31,14 +32,7 @@ func corpusDir(t testing.TB) string {
 	if testing.Short() {
 		t.Skip("SKIP with -short: the real files are for runs without the race detector")
 	}
-	dir := os.Getenv("CURBSIDE_CORPUS")
-	if dir == "" {
-		dir = "../../../shared/corpus"
-	}
-	if _, err := os.Stat(filepath.Join(dir, "MANIFEST.tsv")); err != nil {
-		t.Skip("SKIP corpus absent: ../shared/corpus not present, real-file checks skipped")
-	}
-	return dir
+	return corpustest.Dir(t)
 }
 
 // corpusFiles are the paths that MANIFEST.tsv lists, without the hostile ones.

@@ -10,40 +10,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/curbside-p2p/curbside/consult/corpustest"
 )
-
-// corpus finds ../shared/corpus beside the repository, or CURBSIDE_CORPUS.
-func corpus(t testing.TB) string {
-	t.Helper()
-	dir := os.Getenv("CURBSIDE_CORPUS")
-	if dir == "" {
-		dir = "../../../shared/corpus"
-	}
-	if _, err := os.Stat(filepath.Join(dir, "MANIFEST.tsv")); err != nil {
-		t.Skip("SKIP corpus absent: ../shared/corpus not present, real-file checks skipped")
-	}
-	return dir
-}
-
-// rows reads a table of the corpus by its column names.
-func rows(t testing.TB, path string) []map[string]string {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := strings.Split(strings.TrimRight(string(b), "\n"), "\n")
-	names := strings.Split(lines[0], "\t")
-	var out []map[string]string
-	for _, line := range lines[1:] {
-		row := map[string]string{}
-		for i, v := range strings.Split(line, "\t") {
-			row[names[i]] = v
-		}
-		out = append(out, row)
-	}
-	return out
-}
 
 func readCorpus(t testing.TB, dir, name string) []byte {
 	t.Helper()
@@ -78,8 +47,8 @@ func importDirectory(path string, file []byte) error {
 }
 
 func TestCorpusVerdicts(t *testing.T) {
-	dir := corpus(t)
-	for _, row := range rows(t, filepath.Join(dir, "MANIFEST.tsv")) {
+	dir := corpustest.Dir(t)
+	for _, row := range corpustest.Rows(t, filepath.Join(dir, "MANIFEST.tsv")) {
 		name := row["file"]
 		file := readCorpus(t, dir, name)
 		start := time.Now()

@@ -10,6 +10,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"testing"
+
+	"github.com/curbside-p2p/curbside/consult/corpustest"
 )
 
 // Builders of small files, Explicit VR Little Endian unless said otherwise.
@@ -259,10 +261,10 @@ func TestFrameIndex(t *testing.T) {
 
 // Hostile files stay within 512 MB and 10 s: here, of what Parse allocates.
 func TestHostileMemory(t *testing.T) {
-	dir := corpus(t)
+	dir := corpustest.Dir(t)
 	debug.FreeOSMemory()
 	var before, after runtime.MemStats
-	for _, r := range rows(t, filepath.Join(dir, "MANIFEST.tsv")) {
+	for _, r := range corpustest.Rows(t, filepath.Join(dir, "MANIFEST.tsv")) {
 		if !strings.HasPrefix(r["file"], "hostile/") {
 			continue
 		}

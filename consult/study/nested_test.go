@@ -6,13 +6,15 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/curbside-p2p/curbside/consult/corpustest"
 )
 
 // Real files with LUTs and functional groups.
 func TestNestedOfCorpus(t *testing.T) {
-	dir := corpus(t)
+	dir := corpustest.Dir(t)
 	groups, luts := 0, 0
-	for _, row := range rows(t, filepath.Join(dir, "MANIFEST.tsv")) {
+	for _, row := range corpustest.Rows(t, filepath.Join(dir, "MANIFEST.tsv")) {
 		if row["expect"] != "ok" {
 			continue
 		}
@@ -42,11 +44,11 @@ func TestNestedOfCorpus(t *testing.T) {
 // The metadata library prints to the global logger on odd items; the view that
 // it gets has none.
 func TestLibraryIsSilent(t *testing.T) {
-	dir := corpus(t)
+	dir := corpustest.Dir(t)
 	var out bytes.Buffer
 	log.SetOutput(&out)
 	defer log.SetOutput(os.Stderr)
-	for _, row := range rows(t, filepath.Join(dir, "MANIFEST.tsv")) {
+	for _, row := range corpustest.Rows(t, filepath.Join(dir, "MANIFEST.tsv")) {
 		_, _ = Parse(readCorpus(t, dir, row["file"]))
 	}
 	if out.Len() > 0 {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/curbside-p2p/curbside/consult/corpustest"
 )
 
 // corpusSeries reads every file of the corpus that can be read, by series.
@@ -15,7 +17,7 @@ func corpusSeries(t *testing.T, dir string) map[string][]*Instance {
 	t.Helper()
 	out := map[string][]*Instance{}
 	seen := map[string]bool{}
-	for _, row := range rows(t, filepath.Join(dir, "MANIFEST.tsv")) {
+	for _, row := range corpustest.Rows(t, filepath.Join(dir, "MANIFEST.tsv")) {
 		name := row["file"]
 		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
 			continue
@@ -33,7 +35,7 @@ func corpusSeries(t *testing.T, dir string) map[string][]*Instance {
 // TestStacksOfCorpus tells what geometry real series have; -v prints a line for each stack.
 // Nothing is lost, and no file is a volume that a second look at its positions denies.
 func TestStacksOfCorpus(t *testing.T) {
-	series := corpusSeries(t, corpus(t))
+	series := corpusSeries(t, corpustest.Dir(t))
 	kinds := map[string]int{}
 	frames := 0
 	for _, uid := range slices.Sorted(maps.Keys(series)) {
