@@ -98,16 +98,13 @@ func (v *viewer) follow(lead *viewer) tea.Cmd {
 
 // nearestTo is the slice that a patient point is nearest to; -1 if that is not known.
 func (v *viewer) nearestTo(frameOfRef string, pt [3]float64) int {
-	best, least := -1, math.Inf(1)
-	for i := range v.slices {
-		p, ok := v.planeOf(i)
-		if !ok || p.FrameOfRef != frameOfRef {
-			continue
-		}
-		if _, _, off := p.Pixel(pt); math.Abs(off) < least {
-			best, least = i, math.Abs(off)
+	planes := make([]render.Plane, len(v.slices))
+	for i := range planes {
+		if p, ok := v.planeOf(i); ok { // else it has no Frame of Reference
+			planes[i] = p
 		}
 	}
+	best, _ := render.Nearest(planes, frameOfRef, pt)
 	return best
 }
 

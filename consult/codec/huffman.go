@@ -88,11 +88,14 @@ type bitReader struct {
 	over uint   // zero bits invented
 }
 
+// anyFF reports whether a byte of x is FF, which needs a look at the next one.
+func anyFF(x uint64) bool { return (^x-0x0101010101010101)&x&0x8080808080808080 != 0 }
+
 // fill has at least 56 bits in acc.
 func (r *bitReader) fill() {
 	if r.at+8 <= len(r.b) {
 		x := binary.BigEndian.Uint64(r.b[r.at:])
-		if (^x-0x0101010101010101)&x&0x8080808080808080 == 0 { // no byte is FF
+		if !anyFF(x) {
 			r.acc |= x >> (r.n & 63)
 			k := (63 - r.n) >> 3
 			r.at += int(k)

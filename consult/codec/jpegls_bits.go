@@ -20,7 +20,7 @@ type lsReader struct {
 func (r *lsReader) fill() {
 	if r.at+8 <= len(r.b) && !r.ff {
 		x := binary.BigEndian.Uint64(r.b[r.at:])
-		if (^x-0x0101010101010101)&x&0x8080808080808080 == 0 { // no byte is FF
+		if !anyFF(x) {
 			r.acc |= x >> (r.n & 63)
 			k := (63 - r.n) >> 3
 			r.at += int(k)

@@ -198,18 +198,7 @@ func (p *printer) report(r *Signed) {
 	for _, f := range r.Document.Form {
 		p.section(text.Line(f.Name), f.Value)
 	}
-	var images strings.Builder
-	for _, i := range r.Document.Images {
-		prior := ""
-		if i.Prior != 0 {
-			prior = " (prior)"
-		}
-		fmt.Fprintf(&images, "%s%s: %s\n", text.Line(i.Label), prior, i.Line())
-	}
-	if len(r.Document.Images) == 0 {
-		images.WriteString("none\n")
-	}
-	p.section("Images reviewed", strings.TrimSuffix(images.String(), "\n"))
+	p.section("Images reviewed", strings.Join(imageLines(r.Document.Images), "\n"))
 	for _, a := range r.Later.Addenda {
 		p.section(a.title(), a.Text)
 	}

@@ -106,16 +106,25 @@ func section(b *strings.Builder, name, content string) {
 
 func images(b *strings.Builder, all []Image) {
 	b.WriteString("\nImages reviewed\n")
-	if len(all) == 0 {
-		b.WriteString("  none\n")
+	for _, l := range imageLines(all) {
+		fmt.Fprintf(b, "  %s\n", l)
 	}
+}
+
+// imageLines says of each study what the signer had of it.
+func imageLines(all []Image) []string {
+	if len(all) == 0 {
+		return []string{"none"}
+	}
+	var out []string
 	for _, i := range all {
 		prior := ""
 		if i.Prior != 0 {
 			prior = " (prior)"
 		}
-		fmt.Fprintf(b, "  %s%s: %s\n", text.Line(i.Label), prior, i.Line())
+		out = append(out, fmt.Sprintf("%s%s: %s", text.Line(i.Label), prior, i.Line()))
 	}
+	return out
 }
 
 // Line says what the signer had of one study: "60 of 60 images". If that is

@@ -269,16 +269,7 @@ func readErr(err error) error {
 
 // code is a short ASCII value without controls; anything else is empty.
 func (o *Outline) code(t Tag) string {
-	s := o.ascii(t)
-	if len(s) > UIDLenMax {
-		return ""
-	}
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' {
-			return ""
-		}
-	}
-	return s
+	return printable(o.ascii(t))
 }
 
 func (o *Outline) integer(t Tag) *int64 {

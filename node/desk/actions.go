@@ -435,23 +435,8 @@ func (d *Desk) CaseSign(ctx context.Context, req control.CaseRequest) (control.R
 // CaseOpine posts a signed preliminary opinion in one step.
 func (d *Desk) CaseOpine(ctx context.Context, req control.CaseReportRequest) (control.EntryRef, error) {
 	req.Status = consult.StatusPreliminary
-	cited, err := d.cite(ctx, req.Case, req.Text)
+	p, t, row, err := d.confirmedDraft(ctx, req)
 	if err != nil {
-		return control.EntryRef{}, err
-	}
-	req.Text = cited
-	d.mu.Lock()
-	p, t, err := d.actingIn(ctx, req.Case)
-	if err != nil {
-		d.mu.Unlock()
-		return control.EntryRef{}, err
-	}
-	row, err := newDraft(p, t, req)
-	d.mu.Unlock()
-	if err != nil {
-		return control.EntryRef{}, err
-	}
-	if err := d.confirm(ctx, p); err != nil {
 		return control.EntryRef{}, err
 	}
 	d.mu.Lock()
@@ -460,14 +445,22 @@ func (d *Desk) CaseOpine(ctx context.Context, req control.CaseReportRequest) (co
 	return control.EntryRef{Entry: ref.Report, Warnings: ref.Warnings}, err
 }
 
+// filledIn refuses a draft in which prompts of its template are left (FIELD §6, F28).
+func filledIn(row draftRow) error {
+	if open := report.Prompts(row.Text); len(open) > 0 {
+		return control.Errorf(control.Refused, "the template is not filled in: %s", text.Name(open[0], promptShown)).
+			WithHint("replace or delete each prompt in double square brackets; %d are left", len(open))
+	}
+	return nil
+}
+
 // sign posts a draft as a report or addendum. Signing implies accepting.
 func (d *Desk) sign(t *thread, p *person, row draftRow) (control.ReportRef, error) {
 	if err := d.maySend(p, t); err != nil {
 		return control.ReportRef{}, err
 	}
-	if open := report.Prompts(row.Text); len(open) > 0 {
-		return control.ReportRef{}, control.Errorf(control.Refused, "the template is not filled in: %s", text.Name(open[0], promptShown)).
-			WithHint("replace or delete each prompt in double square brackets; %d are left", len(open))
+	if err := filledIn(row); err != nil {
+		return control.ReportRef{}, err
 	}
 	if row.Status == consult.StatusAddendum {
 		body := consult.AddendumBody{Report: row.Of, Type: consult.AddendumAddition, Text: row.Text}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/curbside-p2p/curbside/consult/consult"
 	"github.com/curbside-p2p/curbside/protocol/identity"
 )
 
@@ -166,23 +167,16 @@ func openFrom(h *identity.Hours, at time.Time) (time.Time, bool) {
 	if err != nil {
 		return at, true
 	}
-	local := at.In(zone)
-	for day := range 8 {
-		y, m, d := local.AddDate(0, 0, day).Date()
-		for _, s := range h.Open {
-			noon := time.Date(y, m, d, 12, 0, 0, 0, zone) // never skipped by a change of the clocks
-			if (uint64(noon.Weekday())+6)%7+1 != s.Weekday {
-				continue
-			}
-			from, to := time.Date(y, m, d, 0, int(s.From), 0, 0, zone), time.Date(y, m, d, 0, int(s.To), 0, 0, zone)
-			switch {
-			case !at.Before(to):
-			case at.Before(from):
-				return from.UTC(), true
-			default:
-				return at, true
-			}
-		}
+	if len(h.Open) == 0 {
+		return time.Time{}, false // they said so
 	}
-	return time.Time{}, false
+	next, ok := consult.HoursOf(h, zone).Next(at.UnixMilli())
+	switch {
+	case !ok:
+		return time.Time{}, false
+	case next <= at.UnixMilli():
+		return at, true
+	default:
+		return time.UnixMilli(next).UTC(), true
+	}
 }

@@ -3,7 +3,6 @@ package desk
 import (
 	"context"
 	"log/slog"
-	"math"
 	"slices"
 	"strconv"
 
@@ -82,8 +81,8 @@ func (d *Desk) confirmedDraft(ctx context.Context, req control.CaseReportRequest
 	if err != nil {
 		return nil, nil, row, err
 	}
-	if len(report.Prompts(row.Text)) > 0 {
-		return nil, nil, row, control.Errorf(control.Refused, "the template is not filled in")
+	if err := filledIn(row); err != nil {
+		return nil, nil, row, err
 	}
 	return p, t, row, d.confirm(ctx, p)
 }
@@ -299,15 +298,13 @@ func count(item *control.ItemAgreed) {
 	for _, v := range item.Values {
 		times[v.Value]++
 		item.Agree = max(item.Agree, times[v.Value])
-		if n, err := strconv.ParseFloat(v.Value, 64); err == nil && !math.IsNaN(n) && !math.IsInf(n, 0) { // which no answer could hold
+		if n, err := strconv.ParseFloat(v.Value, 64); err == nil {
 			numbers = append(numbers, n)
 		}
 	}
 	item.Of = len(item.Values)
-	if len(numbers) == item.Of {
-		slices.Sort(numbers)
-		half := len(numbers) / 2
-		item.Spread = &control.NumberRange{Median: (numbers[half] + numbers[len(numbers)-1-half]) / 2, Min: numbers[0], Max: numbers[len(numbers)-1]}
+	if s := form.SpreadOf(numbers); s.N == item.Of {
+		item.Spread = &control.NumberRange{Median: s.Median, Min: s.Min, Max: s.Max}
 	}
 }
 
