@@ -2,6 +2,7 @@ package annot
 
 import (
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/curbside-p2p/curbside/consult/consult"
@@ -99,7 +100,27 @@ func stated(by string) string {
 	if len(by) > nameMax {
 		by = strings.ToValidUTF8(by[:nameMax], "")
 	}
-	return "calibrated by " + by
+	return calibratedBy + by
+}
+
+// calibratedBy begins the label of what rests on a calibration mark.
+const calibratedBy = "calibrated by "
+
+// ByHand reports whether values rest on a calibration mark.
+func ByHand(v consult.Values) bool {
+	return slices.ContainsFunc(v, func(x consult.Value) bool { return strings.HasPrefix(x.Calibration, calibratedBy) })
+}
+
+// TrueLength is what the author of a calibration says its two points measure, in mm; nil if the
+// values are of no calibration.
+func TrueLength(v consult.Values) *float64 {
+	for _, x := range v {
+		if x.Name == trueLength && x.Unit == "mm" {
+			mm := float64(x.Thousandths) / 1000
+			return &mm
+		}
+	}
+	return nil
 }
 
 // Calibrated is the spacing that a calibration mark gives to its image. by is
@@ -108,14 +129,13 @@ func Calibrated(g *consult.Geometry, v consult.Values, f *render.Frame, by strin
 	if t, ok := ToolOf(g); !ok || t.Construct != Scale {
 		return Spacing{}, false
 	}
-	for _, x := range v {
-		if x.Name == trueLength && x.Unit == "mm" {
-			s, ok := scale(g, f, float64(x.Thousandths)/1000)
-			s.Label = stated(by)
-			return s, ok
-		}
+	mm := TrueLength(v)
+	if mm == nil {
+		return Spacing{}, false
 	}
-	return Spacing{}, false
+	s, ok := scale(g, f, *mm)
+	s.Label = stated(by)
+	return s, ok
 }
 
 // scale makes two points mm apart, with the aspect that the image has.

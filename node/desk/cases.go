@@ -57,10 +57,10 @@ func (d *Desk) CaseList(ctx context.Context, _ control.None) ([]control.Case, er
 	if err != nil {
 		return nil, err
 	}
-	out := []control.Case{}
+	out, clock := []control.Case{}, d.clock(p)
 	for _, t := range d.threads {
 		if d.inCase(p, t) && t.fold().Request != nil {
-			out = append(out, d.caseRow(p, t))
+			out = append(out, d.caseRow(p, t, clock))
 		}
 	}
 	slices.SortFunc(out, func(a, b control.Case) int {
@@ -119,7 +119,7 @@ func compareDeadline(a, b *time.Time) int {
 	return a.Compare(*b)
 }
 
-func (d *Desk) caseRow(p *person, t *thread) control.Case {
+func (d *Desk) caseRow(p *person, t *thread, clock consult.Clock) control.Case {
 	s := t.fold()
 	c := control.Case{
 		Case: s.Case.String(), Title: text.Line(s.Title), State: s.State, Flags: []string{},
@@ -130,9 +130,9 @@ func (d *Desk) caseRow(p *person, t *thread) control.Case {
 		at := instant(s.NeededByMS)
 		c.Deadline = &at
 	}
-	clock := d.clock(p)
-	c.Due, c.Criticals = d.dueRows(s, clock), d.criticalRows(p, s, clock)
-	if s.Overdue(clock) {
+	due := s.DueAt(clock)
+	c.Due, c.Criticals = d.dueRows(s, due), d.criticalRows(p, s, due)
+	if slices.ContainsFunc(c.Due, func(x control.Due) bool { return x.Overdue }) {
 		c.Flags = append(c.Flags, consult.FlagOverdue)
 	}
 	if r := s.Request; r != nil {
@@ -216,7 +216,7 @@ func (d *Desk) CaseShow(ctx context.Context, req control.CaseShowRequest) (contr
 func (d *Desk) caseDetail(p *person, t *thread) control.CaseDetail {
 	s := t.fold()
 	out := control.CaseDetail{
-		Case: d.caseRow(p, t), Members: []control.Member{}, Entries: []control.Entry{}, Reports: []control.Report{},
+		Case: d.caseRow(p, t, d.clock(p)), Members: []control.Member{}, Entries: []control.Entry{}, Reports: []control.Report{},
 	}
 	out.Form = map[string]string{}
 	if r := s.Request; r != nil {

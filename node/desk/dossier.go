@@ -95,12 +95,8 @@ func (d *Desk) dossierReport(t *thread, s *consult.State, r *consult.Report) rep
 			WrongPatient: s.State == consult.StateQuarantined || pinsQuarantined(s, r),
 		},
 	}
-	if e := t.ledger.Entry(r.Entry); e != nil {
-		if body, err := consult.Decode(e.Kind, e.Body); err == nil {
-			if b, ok := body.(*consult.ReportBody); ok {
-				out.Raw = b.Document
-			}
-		}
+	if b, ok := bodyOf(t, r.Entry).(*consult.ReportBody); ok {
+		out.Raw = b.Document
 	}
 	for _, id := range r.Addenda {
 		if a, ok := s.Report(id); ok && a.Valid {

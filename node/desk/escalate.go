@@ -102,9 +102,9 @@ func ParseTargets(list []string) (map[consult.Priority]consult.Targets, error) {
 }
 
 // dueRows says what a case waits for, the next first.
-func (d *Desk) dueRows(s *consult.State, c consult.Clock) []control.Due {
+func (d *Desk) dueRows(s *consult.State, due []consult.Due) []control.Due {
 	out := []control.Due{}
-	for _, x := range s.DueAt(c) {
+	for _, x := range due {
 		row := control.Due{
 			What: x.What, From: instant(x.FromMS), At: instant(x.AtMS), Share: x.Share, Overdue: x.Share >= 1,
 		}
@@ -231,7 +231,7 @@ func (d *Desk) attendTo(ctx context.Context, p *person, t *thread, c consult.Clo
 	due := t.fold().DueAt(c)
 	for _, x := range due {
 		if x.What == consult.DueAccepted {
-			d.escalate(ctx, p, t, x, c.NowMS)
+			d.escalate(ctx, p, t, x, c)
 		}
 	}
 	return lookAgain(due, critical, c.NowMS)
@@ -308,9 +308,8 @@ func (d *Desk) passOn(ctx context.Context, p *person, t *thread, a consult.Alarm
 	}
 	said := map[string]bool{}
 	for _, id := range x.Attempts {
-		e := t.ledger.Entry(id)
-		got, err := consult.Decode(ledger.Attempt, e.Body)
-		if b, ok := got.(*consult.AttemptBody); err == nil && ok && e.Person == p.id && b.Method == byNode {
+		by, _ := s.Post(id)
+		if b, ok := bodyOf(t, id).(*consult.AttemptBody); ok && by.Author == p.id && b.Method == byNode {
 			said[b.Whom] = true
 		}
 	}
@@ -330,16 +329,16 @@ func (d *Desk) passOn(ctx context.Context, p *person, t *thread, a consult.Alarm
 
 // escalate asks the next reader of the requester's roster once nobody has accepted in time, or
 // at once if nobody who was asked takes cases before that time is over.
-func (d *Desk) escalate(ctx context.Context, p *person, t *thread, due consult.Due, nowMS int64) {
+func (d *Desk) escalate(ctx context.Context, p *person, t *thread, due consult.Due, c consult.Clock) {
 	s := t.fold()
 	if s.Request.Author != p.id || t.ledger.Members().Ranks[p.id] != ledger.RankFounder {
 		return
 	}
 	// Who was asked last has the whole time as well, but for an assignment that does not count, or
 	// a clock that is ahead.
-	since := max(due.FromMS, min(s.TimesAt(d.clock(p)).HandedMS, nowMS))
+	since := max(due.FromMS, min(s.TimesAt(c).HandedMS, c.NowMS))
 	until := since + due.AtMS - due.FromMS
-	if nowMS < until && d.anyAwake(s, until) {
+	if c.NowMS < until && d.anyAwake(s, until) {
 		return
 	}
 	next, ok := d.nextReader(p, t)
@@ -439,8 +438,7 @@ func (d *Desk) keepTold(ctx context.Context, p *person, t *thread, was, now []to
 }
 
 // criticalRows lists critical findings with who told whom when, the open ones first.
-func (d *Desk) criticalRows(p *person, s *consult.State, c consult.Clock) []control.Critical {
-	due := s.DueAt(c)
+func (d *Desk) criticalRows(p *person, s *consult.State, due []consult.Due) []control.Critical {
 	out := []control.Critical{}
 	for _, x := range s.Criticals {
 		row := control.Critical{

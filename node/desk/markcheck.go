@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -273,7 +272,7 @@ func (d *Desk) checkFrame(ctx context.Context, jobs []markJob) {
 			continue
 		}
 		spacings := []annot.Spacing{annot.SpacingOf(f, j.form.geometry.Pixels()...)}
-		if byHand(j.form.values) {
+		if annot.ByHand(j.form.values) {
 			for _, c := range j.scales {
 				if s, ok := annot.Calibrated(c.geometry, c.values, f, c.by); ok {
 					spacings = append(spacings, s)
@@ -294,22 +293,6 @@ func (d *Desk) checkFrame(ctx context.Context, jobs []markJob) {
 		}
 		d.checks.put(j.key, c)
 	}
-}
-
-// byHand reports whether values rest on a calibration mark.
-func byHand(v consult.Values) bool {
-	return slices.ContainsFunc(v, func(v consult.Value) bool { return strings.HasPrefix(v.Calibration, "calibrated by ") })
-}
-
-// trueLength is what the author of a calibration states.
-func trueLength(v consult.Values) *float64 {
-	for _, x := range v {
-		if x.Name == "true length" {
-			mm := float64(x.Thousandths) / 1000
-			return &mm
-		}
-	}
-	return nil
 }
 
 // bulkSum hashes the unpacked bulk of an instance that is here.

@@ -187,7 +187,7 @@ func (d *Desk) beginEdit(p *person, t *thread, req control.AnnotateRequest, m *m
 		m.tool = tool
 	}
 	if m.mm == nil && m.tool.Construct == annot.Scale {
-		m.mm = trueLength(old.Values)
+		m.mm = annot.TrueLength(old.Values)
 	}
 	if req.Type == "" && len(req.Points) == 0 && req.Value == nil {
 		m.measure = false // another text alone
