@@ -289,6 +289,22 @@ func (p *clinic) says(id, text string) string {
 	return call(p, control.CaseReply, control.CaseReplyRequest{Case: id, Text: text}).Entry
 }
 
+// posts writes a message, unless this node knows that its person was removed.
+func (p *clinic) posts(id, text string) (entry string, removed bool) {
+	p.t.Helper()
+	e, err := control.CaseReply.Call(p.ctx(), p.c, control.CaseReplyRequest{Case: id, Text: text})
+	if err == nil {
+		return e.Entry, false
+	}
+	for _, m := range p.show(id).Members {
+		if m.Name == p.name && m.Role == "removed" {
+			return "", true
+		}
+	}
+	p.t.Fatalf("%s: case/reply: %v", p.name, err)
+	return "", false
+}
+
 // hash is the state of a case.
 func (p *clinic) hash(id string) string {
 	p.t.Helper()
