@@ -58,6 +58,7 @@ type Config struct {
 type Node struct {
 	cfg     Config
 	dir     *storage.Dir
+	key     []byte // of libp2p
 	desk    *desk.Desk
 	handler http.Handler
 }
@@ -76,8 +77,15 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{cfg: cfg, dir: dir}
+	if n.key, err = nodeKey(dir); err != nil {
+		return nil, errors.Join(err, dir.Close())
+	}
+	id, err := peering.PeerOf(n.key)
+	if err != nil {
+		return nil, errors.Join(err, dir.Close())
+	}
 	n.desk, err = desk.Open(ctx, desk.Config{
-		Dir: dir, Passphrase: cfg.Passphrase, Now: cfg.Now, Log: cfg.Log,
+		Dir: dir, PeerID: id, Passphrase: cfg.Passphrase, Now: cfg.Now, Log: cfg.Log,
 		Setting: n.setting, PassphraseKiB: cfg.PassphraseKiB,
 	})
 	if err != nil {
@@ -90,6 +98,20 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	control.Doctor.Handle(mux, n.doctor)
 	n.handler = mux
 	return n, nil
+}
+
+// nodeKey reads the node's key; the first time it makes it.
+func nodeKey(dir *storage.Dir) ([]byte, error) {
+	var made error
+	key, err := dir.NodeKey(func() []byte {
+		var k []byte
+		k, made = peering.NewKey()
+		return k
+	})
+	if err = errors.Join(made, err); err != nil {
+		return nil, fmt.Errorf("read node key: %w", err)
+	}
+	return key, nil
 }
 
 // setting reads one setting of the file as text; what cannot be read has its default.
@@ -119,17 +141,8 @@ func (n *Node) Handler() http.Handler { return n.handler }
 // Run serves the network and the control socket and calls ready once both accept. It returns
 // when ctx ends.
 func (n *Node) Run(ctx context.Context, ready func()) error {
-	var keyErr error
-	key, err := n.dir.NodeKey(func() []byte {
-		var k []byte
-		k, keyErr = peering.NewKey()
-		return k
-	})
-	if err = errors.Join(keyErr, err); err != nil {
-		return fmt.Errorf("read node key: %w", err)
-	}
 	network, err := peering.New(peering.Config{
-		Key: key, Listen: n.cfg.Listen, LANOnly: n.cfg.LANOnly, MDNS: !n.cfg.NoMDNS,
+		Key: n.key, Listen: n.cfg.Listen, LANOnly: n.cfg.LANOnly, MDNS: !n.cfg.NoMDNS,
 		NoDHT: n.cfg.NoDHT, Bootstrap: n.cfg.Bootstrap, Relays: n.cfg.Relays, Software: "curbside/" + n.cfg.Version,
 		Local: n.desk, Targets: n.desk.Targets, Session: n.desk.Session, Log: n.cfg.Log,
 	})

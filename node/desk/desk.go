@@ -50,6 +50,7 @@ type Network interface {
 // Config is what a desk is made of.
 type Config struct {
 	Dir        *storage.Dir
+	PeerID     identity.PeerID // the node's, for cards and invites made before it has an address
 	Passphrase []byte
 	Now        func() time.Time
 	Log        *slog.Logger
@@ -62,6 +63,7 @@ type Config struct {
 // Desk is an open data directory at work.
 type Desk struct {
 	dir     *storage.Dir
+	peer    identity.PeerID // own
 	blobs   *blobs.Store
 	journal *journal.Journal
 	index   *index.Index
@@ -113,7 +115,7 @@ type onlinePeer struct {
 // Open opens the stores and loads every person, contact, study and case.
 func Open(ctx context.Context, cfg Config) (*Desk, error) {
 	d := &Desk{
-		dir: cfg.Dir, now: cfg.Now, log: cfg.Log, setting: cfg.Setting, passphraseKiB: cfg.PassphraseKiB,
+		dir: cfg.Dir, peer: cfg.PeerID, now: cfg.Now, log: cfg.Log, setting: cfg.Setting, passphraseKiB: cfg.PassphraseKiB,
 		plan: exchange.NewPlan(), events: newBus(), whole: newQueue(),
 		receipts: make(chan ledger.ThreadID, 1024),
 		notes:    make(chan note, noticesMax),

@@ -62,17 +62,26 @@ func (d *Desk) GetCard(ctx context.Context, req control.CardRequest) (control.Ca
 	return c, nil
 }
 
-// selfAddrs is where this node may be reached: now if it serves, else as the last card said.
+// selfAddrs is where this node may be reached: now if it serves, else as the last card said. One
+// that never had an address has its PeerID: by that it is found on a LAN and in the DHT.
 func (d *Desk) selfAddrs(p *person) []identity.PeerAddrs {
 	if d.net != nil {
 		if self := d.net.Self(); len(self.Addrs) > 0 {
 			return []identity.PeerAddrs{self}
 		}
 	}
-	if c := p.profile.Cards[p.device.ID()]; c != nil {
+	if c := p.profile.Cards[p.device.ID()]; c != nil && len(c.Addrs) > 0 {
 		return c.Addrs
 	}
-	return nil
+	return d.unaddressed()
+}
+
+// unaddressed is the node by its PeerID alone.
+func (d *Desk) unaddressed() []identity.PeerAddrs {
+	if d.peer == "" {
+		return nil
+	}
+	return []identity.PeerAddrs{{PeerID: d.peer, Addrs: []string{}}}
 }
 
 func (d *Desk) keepInvite(p *person, inv identity.Invite) error {

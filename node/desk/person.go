@@ -238,6 +238,7 @@ func (d *Desk) createPerson(root *identity.Root, self selfRow, req control.Perso
 	kem := seal.NewKEM()
 	card, err := device.SignCard(identity.Card{
 		Number: 1, IssuedMS: now, KEM: kem.Public(), Name: self.Name, Kind: self.Kind, Specialties: self.Specialties,
+		Addrs: d.unaddressed(),
 	})
 	if err != nil {
 		return nil, control.Errorf(control.Usage, "name or specialty cannot be used: %v", err)

@@ -1,6 +1,6 @@
 // Command phantom writes a generated CT to a folder: data for transfer.sh where there is no other.
 //
-//	go run ./cmd/curbside/testdata/bench/phantom DIR [SLICES [SIDE]]
+//	go run ./cmd/curbside/testdata/bench/phantom DIR [SLICES [SIDE [SEED]]]
 package main
 
 import (
@@ -14,10 +14,10 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: phantom DIR [SLICES [SIDE]]")
+		fmt.Fprintln(os.Stderr, "usage: phantom DIR [SLICES [SIDE [SEED]]]")
 		os.Exit(2)
 	}
-	o := phantom.Options{Seed: 1, Slices: number(2, 300), Side: number(3, 512)}
+	o := phantom.Options{Seed: uint64(number(4, 1)), Slices: number(2, 300), Side: number(3, 512)}
 	if err := os.MkdirAll(os.Args[1], 0o700); err != nil {
 		fail(err)
 	}
