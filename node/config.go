@@ -16,6 +16,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"github.com/curbside-p2p/curbside/node/desk"
+	"github.com/curbside-p2p/curbside/node/gateway"
 	"github.com/curbside-p2p/curbside/storage/durable"
 )
 
@@ -56,6 +57,8 @@ type Settings struct {
 	DesktopNotices bool     `toml:"desktop-notices"`
 	// Views are filters of the worklist that a user keeps, such as night=stat overdue.
 	Views []string `toml:"views"`
+	// Destinations are where the hospital side sends and asks, by name: [destination.NAME].
+	Destinations map[string]gateway.Settings `toml:"destination"`
 	// Unknown are keys of the file that this version does not know, for a warning.
 	Unknown []string `toml:"-"`
 }
@@ -165,6 +168,11 @@ func SaveSetting(home, key, value string) error {
 	if err != nil {
 		return err
 	}
+	return changeSettings(home, func(file map[string]any) { file[key] = v })
+}
+
+// changeSettings replaces the file as a whole, with what change made of it.
+func changeSettings(home string, change func(file map[string]any)) error {
 	b, err := readSettings(home)
 	if err != nil {
 		return err
@@ -173,7 +181,7 @@ func SaveSetting(home, key, value string) error {
 	if _, err := toml.Decode(string(b), &file); err != nil {
 		return fmt.Errorf("read config.toml: %w", err)
 	}
-	file[key] = v
+	change(file)
 	var out bytes.Buffer
 	if err := toml.NewEncoder(&out).Encode(file); err != nil {
 		return fmt.Errorf("write config.toml: %w", err)

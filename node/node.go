@@ -26,6 +26,7 @@ import (
 
 	"github.com/curbside-p2p/curbside/node/control"
 	"github.com/curbside-p2p/curbside/node/desk"
+	"github.com/curbside-p2p/curbside/node/gateway"
 	"github.com/curbside-p2p/curbside/node/peering"
 	"github.com/curbside-p2p/curbside/storage"
 )
@@ -47,6 +48,7 @@ type Config struct {
 	NoMDNS     bool
 	Bootstrap  []string
 	Relays     []string
+	AETitle    string // of the hospital side
 	Version    string
 	Log        *slog.Logger
 	Now        func() time.Time // time.Now if nil
@@ -60,6 +62,7 @@ type Node struct {
 	dir     *storage.Dir
 	key     []byte // of libp2p
 	desk    *desk.Desk
+	gateway *gateway.Gateway
 	handler http.Handler
 }
 
@@ -91,6 +94,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if err != nil {
 		return nil, errors.Join(err, dir.Close())
 	}
+	n.gateway = n.newGateway()
 	mux := http.NewServeMux()
 	n.desk.Register(mux)
 	control.ConfigGet.Handle(mux, n.configGet)

@@ -87,7 +87,9 @@ type Desk struct {
 	close    sync.Once
 	loops    sync.WaitGroup
 
-	importing sync.Mutex // one import at a time decides what is new
+	importing sync.Mutex   // one import at a time
+	removing  sync.RWMutex // held for reading while files are taken in, for writing while a study goes
+	door      *door
 
 	mu       sync.Mutex // guards all below
 	net      Network    // nil while no node serves
@@ -99,8 +101,9 @@ type Desk struct {
 	grants   map[blob.ID][]claim // which threads were granted a blob, and by whom
 	unusable map[blob.ID]bool    // manifests that were read and are none
 	studies  *catalogue
-	unplaced [][]byte // records of people who are nobody here yet
-	forgotMS int64    // when waiting entries were dropped last
+	drafts   map[draftKey]*holding // studies begun by imports at work
+	unplaced [][]byte              // records of people who are nobody here yet
+	forgotMS int64                 // when waiting entries were dropped last
 	inTime   targetsRead
 	views    map[viewKey]int64 // when a person's looking at a study was recorded last
 }
@@ -131,7 +134,9 @@ func Open(ctx context.Context, cfg Config) (*Desk, error) {
 		views:    map[viewKey]int64{},
 		closing:  make(chan struct{}),
 		studies:  newCatalogue(),
+		drafts:   map[draftKey]*holding{},
 	}
+	d.door = newDoor(d)
 	if err := d.open(ctx, cfg.Passphrase); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}

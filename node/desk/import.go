@@ -44,7 +44,8 @@ type sealedFile struct {
 	in   *study.Instance
 	row  study.ManifestInstance
 	h    *holding
-	same bool // was held already, byte for byte; nothing was sealed
+	same bool   // was held already, byte for byte; nothing was sealed
+	as   string // new, duplicate or conflict: what became of it, once its batch is committed
 }
 
 // outcome is what a worker made of a file.
@@ -71,7 +72,8 @@ type importRun struct {
 	batch   *blobs.Batch
 	mu      sync.Mutex // guards the rest
 	events  control.ImportEvent
-	drafts  map[string]*holding // new studies of this run, by study key
+	drafts  map[string]*holding // studies that this run met, by study key
+	origin  uint64              // of the studies that it begins
 }
 
 // Import takes files, folders, zip archives and media in. What is reported as done is durable.
@@ -92,11 +94,7 @@ func (d *Desk) Import(ctx context.Context, req control.ImportRequest, emit func(
 			return control.Errorf(control.Usage, "paths must be absolute here")
 		}
 	}
-	r := &importRun{
-		d: d, p: p, weight: semaphore.NewWeighted(memoryMax),
-		files: make(chan source, 64), done: make(chan outcome, 64),
-		drafts: map[string]*holding{}, batch: d.blobs.NewBatch(),
-	}
+	r := d.newImportRun(p, originImported)
 	start := time.Now()
 	res, err := r.run(ctx, req.Paths, emit)
 	r.batch.Abort()
@@ -109,6 +107,14 @@ func (d *Desk) Import(ctx context.Context, req control.ImportRequest, emit func(
 		Files: r.events.Files, Done: r.events.Done, Bytes: r.events.Bytes,
 		BytesSeen: r.events.BytesSeen, TotalSeen: true, Result: res,
 	})
+}
+
+func (d *Desk) newImportRun(p *person, origin uint64) *importRun {
+	return &importRun{
+		d: d, p: p, weight: semaphore.NewWeighted(memoryMax),
+		files: make(chan source, 64), done: make(chan outcome, 64),
+		drafts: map[string]*holding{}, batch: d.blobs.NewBatch(), origin: origin,
+	}
 }
 
 func (r *importRun) run(ctx context.Context, paths []string, emit func(control.ImportEvent) error) (*control.ImportResult, error) {
@@ -227,6 +233,11 @@ func (r *importRun) take(s source) outcome {
 	in, err := study.Parse(file)
 	if err != nil {
 		return refuse(refusalOf(err))
+	}
+	if s.check != nil {
+		if out.err = s.check(in); out.err != nil {
+			return out
+		}
 	}
 	out.sealed, out.err = r.seal(s, file, in)
 	return out

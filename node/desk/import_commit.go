@@ -7,6 +7,7 @@ import (
 
 	"github.com/curbside-p2p/curbside/consult/study"
 	"github.com/curbside-p2p/curbside/node/control"
+	"github.com/curbside-p2p/curbside/protocol/identity"
 	"github.com/curbside-p2p/curbside/protocol/wire"
 	"github.com/curbside-p2p/curbside/storage/vault"
 )
@@ -22,8 +23,8 @@ func patientKey(in *study.Instance) string {
 	return "\x00\x00" + in.Patient.Name
 }
 
-// home finds or begins the study of an instance. A new one exists only in this run until its
-// first batch is committed.
+// home finds or begins the study of an instance. A new one exists only in the runs at work until
+// its first batch is committed.
 func (r *importRun) home(in *study.Instance) *holding {
 	key := studyKey(in)
 	r.mu.Lock()
@@ -39,14 +40,25 @@ func (r *importRun) home(in *study.Instance) *holding {
 			return h
 		}
 	}
+	begun := draftKey{r.p.id, key}
+	if h := r.d.drafts[begun]; h != nil {
+		r.drafts[key] = h
+		return h
+	}
 	var lineage [16]byte
 	_, _ = rand.Read(lineage[:]) // never fails
 	h := newHolding(holdingKey{lineage, r.p.id})
 	h.row = &studyRow{
-		Format: 1, HS: wire.NewSecret(), BS: wire.NewSecret(), Patient: patientKey(in), AddedMS: r.d.nowMS(),
+		Format: 1, HS: wire.NewSecret(), BS: wire.NewSecret(), Patient: patientKey(in), AddedMS: r.d.nowMS(), Origin: r.origin,
 	}
-	r.drafts[key] = h
+	r.drafts[key], r.d.drafts[begun] = h, h
 	return h
+}
+
+// draftKey names a study that is begun and not committed yet.
+type draftKey struct {
+	owner identity.PersonID
+	study string
 }
 
 // held reports whether the very file is held already, in its place or kept apart as a conflict.
@@ -97,6 +109,7 @@ func (r *importRun) commit(files []*sealedFile, res *control.ImportResult, tally
 	}
 	for h, e := range edits {
 		h.row = e.row
+		delete(r.d.drafts, draftKey{h.key.owner, e.manifest.Study.UID + "\x00" + e.row.Patient})
 		r.d.studies.put(h, e.manifest, r.d.blobs.Has)
 		r.d.indexStudy(h)
 		r.d.publish(control.Event{Event: "study", Study: h.id()})
@@ -129,6 +142,7 @@ func (r *importRun) place(f *sealedFile, edits map[*holding]*edit, res *control.
 	if known {
 		h = conflictIn
 	}
+	f.h = h
 	t := tally[h]
 	if t == nil {
 		t = &control.ImportedStudy{Study: h.id(), StudyUID: f.in.StudyUID, Modality: f.in.Modality}
@@ -140,9 +154,12 @@ func (r *importRun) place(f *sealedFile, edits map[*holding]*edit, res *control.
 		e := r.edit(h, edits, f.in)
 		e.add(f)
 		t.New++
+		f.as = TakenNew
 	case sum == f.in.SHA256:
 		t.Duplicate++
+		f.as = TakenDuplicate
 	default:
+		f.as = TakenConflict
 		res.Refused = append(res.Refused, control.RefusedFile{
 			Path: f.src.path, Reason: study.Conflict,
 			Detail: "another instance with this SOP Instance UID is held; both are kept, this one apart",

@@ -31,6 +31,8 @@ type source struct {
 	path string
 	size int64
 	open func() (readerAtCloser, error)
+	// check refuses an instance that is not what was announced; nil asks nothing.
+	check func(*study.Instance) error
 }
 
 type readerAtCloser interface {

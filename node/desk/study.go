@@ -29,7 +29,14 @@ type studyRow struct {
 	Shared    *sharedRow               `cbor:"7,keyasint,omitempty"`
 	Conflicts []study.ManifestInstance `cbor:"8,keyasint,omitempty"`
 	AddedMS   int64                    `cbor:"9,keyasint"`
+	Origin    uint64                   `cbor:"10,keyasint,omitempty"`
 }
+
+// How an own study came.
+const (
+	originImported = 0
+	originDicom    = 1
+)
 
 // sharedRow is the newest version of the manifest that any case was granted.
 type sharedRow struct {
@@ -122,6 +129,9 @@ func (d *Desk) studyRowOf(h *holding) control.Study {
 	}
 	if h.row != nil {
 		s.Origin = "imported"
+		if h.row.Origin == originDicom {
+			s.Origin = "dicom"
+		}
 	}
 	seen := map[blob.ID]bool{}
 	for i := range m.Series {
@@ -277,6 +287,8 @@ func syntaxName(uid string) string {
 func (d *Desk) StudyRemove(ctx context.Context, req control.StudyRequest) (control.StudyRemoved, error) {
 	d.importing.Lock()
 	defer d.importing.Unlock()
+	d.removing.Lock()
+	defer d.removing.Unlock()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var none control.StudyRemoved
