@@ -101,3 +101,37 @@ func FuzzRecord(f *testing.F) {
 		}
 	})
 }
+
+// FuzzListing feeds listings as they come from strangers: what is accepted was
+// signed by the device, stays within the limits and has at most 16 topics.
+func FuzzListing(f *testing.F) {
+	c := newCast()
+	p, err := LoadProfile([][]byte{c.person, c.chain[0]})
+	if err != nil {
+		f.Fatal(err)
+	}
+	var genuine [][]byte
+	for _, v := range listingVectors() {
+		var records [][]byte
+		if wire.Unmarshal(v.Body, &records) != nil {
+			continue
+		}
+		b := records[len(records)-1]
+		f.Add(b)
+		if v.Expect == "ok" || v.Expect == "stale" || v.Expect == "peer" {
+			genuine = append(genuine, b)
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		l, err := VerifyListing(p, b)
+		if err != nil {
+			return
+		}
+		if !slices.ContainsFunc(genuine, func(k []byte) bool { return bytes.Equal(k, b) }) {
+			t.Error("a forged listing is accepted")
+		}
+		if n := len(l.Topics()); n == 0 || n > TopicsMax {
+			t.Errorf("%d topics", n)
+		}
+	})
+}

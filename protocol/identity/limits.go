@@ -26,6 +26,22 @@ const (
 	PeerIDMax = 64
 	// RevokedMax bounds a revocation list, to fit RecordMax.
 	RevokedMax = 4096
+
+	// ListingMax is the longest listing: it is served with a person, a certificate
+	// and attestations in 32 KiB, and thousands are kept.
+	ListingMax = 8 << 10
+	// ListingMaxMS is how long a listing lasts at most: a day, so that who has gone is gone.
+	ListingMaxMS = 24 * 60 * 60 * 1000
+	// listingAheadMS is how far a listing may begin in the future, for clocks differ.
+	listingAheadMS = 60 * 60 * 1000
+	// TopicsMax bounds the topics of a listing: each costs twenty strangers a record.
+	TopicsMax = 16
+	// CodesMax bounds the species of a listing; specialties and languages are bound by TopicsMax.
+	CodesMax = 16
+	// CodeMax is the longest code of a specialty, language or species.
+	CodeMax = 64
+	// NameMax is the longest name of a listing.
+	NameMax = 256
 )
 
 // Errors that tell why a record was refused. Whoever exchanges records decides

@@ -13,6 +13,7 @@ const (
 	labelCard      = "card"
 	labelAttest    = "attest"
 	labelRevList   = "revlist"
+	labelListing   = "listing"
 )
 
 // StatementKind says what a statement does.

@@ -47,6 +47,7 @@ var classes = []struct {
 	{"record", ErrRecord},
 	{"words", ErrWords},
 	{"join", ErrJoin},
+	{"stale", ErrStale},
 	{"link", ErrLink},
 	{"kem", seal.ErrPublic},
 	{"too-long", ErrTooLong},
@@ -385,6 +386,8 @@ func judge(tb testing.TB, v vectest.Vector) string {
 			return "other invite"
 		}
 		return classOf(err)
+	case "topic", "listing", "sas":
+		return judgeListing(tb, v)
 	default:
 		return judgeJoin(tb, v)
 	}
@@ -486,7 +489,7 @@ func judgeJoin(tb testing.TB, v vectest.Vector) string {
 }
 
 func TestVectors(t *testing.T) {
-	for name, made := range map[string][]vectest.Vector{"identity": identityVectors(), "invite": inviteVectors()} {
+	for name, made := range map[string][]vectest.Vector{"identity": identityVectors(), "invite": inviteVectors(), "listing": listingVectors()} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join("testdata/vectors", name)
 			var write func(string, []byte) error
