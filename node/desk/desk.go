@@ -105,7 +105,8 @@ type Desk struct {
 	unplaced [][]byte              // records of people who are nobody here yet
 	forgotMS int64                 // when waiting entries were dropped last
 	inTime   targetsRead
-	views    map[viewKey]int64 // when a person's looking at a study was recorded last
+	views    map[viewKey]int64        // when a person's looking at a study was recorded last
+	came     map[ledger.EntryID]int64 // when entries came that claim a later time
 }
 
 // onlinePeer counts the sessions with one peer.
@@ -132,6 +133,7 @@ func Open(ctx context.Context, cfg Config) (*Desk, error) {
 		frames:   newFrames(),
 		checks:   newChecks(),
 		views:    map[viewKey]int64{},
+		came:     map[ledger.EntryID]int64{},
 		closing:  make(chan struct{}),
 		studies:  newCatalogue(),
 		drafts:   map[draftKey]*holding{},
@@ -167,7 +169,7 @@ func (d *Desk) open(ctx context.Context, passphrase []byte) error {
 	if err := d.openAudit(); err != nil {
 		return err
 	}
-	if err := d.loadThreads(ctx); err != nil {
+	if err := errors.Join(d.loadCame(), d.loadThreads(ctx)); err != nil {
 		return err
 	}
 	return d.loadStudies()

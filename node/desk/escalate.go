@@ -42,7 +42,10 @@ var dueShares = []float64{0.5, 0.8, 1, 1.5}
 
 // clock is what Fold does not know. The lock is held.
 func (d *Desk) clock(p *person) consult.Clock {
-	c := consult.Clock{NowMS: d.nowMS(), Targets: d.targets(), Device: p.device.ID()}
+	c := consult.Clock{
+		NowMS: d.nowMS(), Targets: d.targets(), Device: p.device.ID(),
+		Received: func(id ledger.EntryID) int64 { return d.came[id] },
+	}
 	for _, r := range d.roster(p) {
 		c.Alternates = append(c.Alternates, r.Person)
 	}

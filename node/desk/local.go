@@ -398,6 +398,7 @@ func (d *Desk) strangers() int {
 // received does what new entries of others ask for: contacts' records, blobs, receipts, events.
 func (d *Desk) received(t *thread, items []ledger.Item) {
 	t.stranger = d.fromStranger(t)
+	d.noteCame(t, items)
 	d.adoptMembers(t)
 	d.announce(t, items)
 	if !t.stranger {

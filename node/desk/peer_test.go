@@ -31,6 +31,7 @@ type other struct {
 	records [][]byte
 	cards   map[identity.DeviceID]*identity.Card
 	profile map[identity.PersonID]*identity.Profile
+	ahead   time.Duration // of the device's clock, when it posts
 }
 
 func newOther(t *testing.T, name string) *other {
@@ -123,7 +124,7 @@ func (o *other) found(with ...*identity.Profile) (*ledger.Thread, [][]byte) {
 
 func (o *other) post(lt *ledger.Thread, kind ledger.Kind, body any) [][]byte {
 	o.t.Helper()
-	items, err := lt.Append(o.local(), kind, body, time.Now().UnixMilli(), o)
+	items, err := lt.Append(o.local(), kind, body, time.Now().Add(o.ahead).UnixMilli(), o)
 	if err != nil {
 		o.t.Fatal(err)
 	}

@@ -19,33 +19,40 @@ import (
 	"github.com/curbside-p2p/curbside/storage"
 )
 
-// openDesk opens a desk with one person over a home.
+// openDesk opens a desk with one person over a home, until the test ends.
 func openDesk(t testing.TB, home string) *Desk {
+	t.Helper()
+	d, closeDesk := openDeskOnce(t, home)
+	t.Cleanup(closeDesk)
+	return d
+}
+
+// openDeskOnce is openDesk for a test that opens a home again.
+func openDeskOnce(t testing.TB, home string) (d *Desk, closeDesk func()) {
 	t.Helper()
 	dir, err := storage.Open(home)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := Open(t.Context(), Config{
+	d, err = Open(t.Context(), Config{
 		Dir: dir, Now: time.Now, Log: slog.New(slog.DiscardHandler), Setting: func(key string) string { return map[string]string{"consent": "treatment"}[key] },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	if len(d.persons) == 0 {
+		if _, err := d.PersonAdd(t.Context(), control.PersonAddRequest{Name: "Dr Test", NoPassphrase: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return d, func() {
 		if err := d.Close(); err != nil {
 			t.Error(err)
 		}
 		if err := dir.Close(); err != nil {
 			t.Error(err)
 		}
-	})
-	if len(d.persons) == 0 {
-		if _, err := d.PersonAdd(t.Context(), control.PersonAddRequest{Name: "Dr Test", NoPassphrase: true}); err != nil {
-			t.Fatal(err)
-		}
 	}
-	return d
 }
 
 func importAll(t *testing.T, d *Desk, paths ...string) *control.ImportResult {
