@@ -206,8 +206,8 @@ func (s *State) criticalAlarm(x Critical, c Clock) Alarm {
 	return a
 }
 
-// Record is what a printed critical finding says (FIELD §4.6): the six facts,
-// and every attempt.
+// Record is what a printed critical finding says (FIELD §4.6), beside its
+// attempts.
 type Record struct {
 	Finding    string
 	List       string // of findings, with its version
@@ -218,7 +218,6 @@ type Record struct {
 	ReceivedBy *identity.PersonID
 	ReceivedMS int64
 	ReadBack   string
-	Methods    []string // of the attempts, and this case
 	Error      bool
 }
 
@@ -236,12 +235,6 @@ func (s *State) CriticalRecord(id ledger.EntryID) (Record, bool) {
 	if len(r.Told) == 0 {
 		r.Told = s.owners()
 	}
-	for _, a := range x.Attempts {
-		if p, ok := s.Post(a); ok {
-			r.Methods = append(r.Methods, p.Text)
-		}
-	}
-	r.Methods = append(r.Methods, "This case.")
 	if x.AcknowledgedBy != nil {
 		if p, ok := s.Post(*x.AcknowledgedBy); ok {
 			r.ReceivedBy, r.ReceivedMS, r.ReadBack = &p.Author, p.TimeMS, p.Text

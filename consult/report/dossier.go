@@ -114,12 +114,16 @@ type Acknowledgement struct {
 // Critical is a critical finding with its record (FIELD §4.6).
 type Critical struct {
 	Text         string
+	List         string // of findings, with its version; empty if not said
 	Tier         uint64
+	FoundMS      int64 // when it was identified
 	RaisedBy     string
 	RaisedMS     int64
+	For          []string // who must acknowledge
 	Told         []string // every attempt: method, to whom, result
 	Acknowledged *Acknowledgement
 	ReadBack     string
+	Error        bool // its raiser says so
 }
 
 // Picture is a key image as rendered, with its caption.
@@ -194,6 +198,7 @@ func JSON(d *Dossier) ([]byte, error) {
 	for _, c := range d.Criticals {
 		criticals = append(criticals, object{
 			"text": c.Text, "tier": c.Tier, "raised_by": c.RaisedBy, "raised_at": rfc3339(c.RaisedMS), "told": list(c.Told),
+			"list": null(c.List), "error": c.Error, "found_at": rfc3339(c.FoundMS), "for": list(c.For),
 			"acknowledged": acknowledged(c.Acknowledged), "read_back": null(c.ReadBack),
 		})
 	}

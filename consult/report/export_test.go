@@ -51,7 +51,7 @@ func dossier() *report.Dossier {
 				Acknowledged: &report.Acknowledgement{By: "Clinic Puno", AtMS: 1_790_000_160_000, Action: "biopsy"},
 			},
 		},
-		Criticals: []report.Critical{{Text: "Pneumothorax", Tier: 1, RaisedBy: reader.Name, RaisedMS: 1_790_000_100_000, Told: []string{"phone, ward: no answer"}}},
+		Criticals: []report.Critical{{Text: "Pneumothorax", Tier: 1, FoundMS: 1_790_000_090_000, RaisedBy: reader.Name, RaisedMS: 1_790_000_100_000, For: []string{"Clinic Puno"}, Told: []string{"phone, ward: no answer"}}},
 		Outcomes:  []string{"adenocarcinoma"},
 		Images:    []report.Picture{{Image: image.NewGray(image.Rect(0, 0, 64, 32)), Caption: "A1 8.2 mm, series 2, image 52", SOPUID: "2.25.9"}},
 	}
@@ -191,7 +191,7 @@ func TestPDF(t *testing.T) {
 	for _, want := range []string{
 		"Quispe Rosa María Sra · ID P-77 · born 19680229 · F", "FINAL REPORT", "CORRECTED", "Question", "Nodule?", "asked by Clinic Puno", "history", "Answer",
 		"8.2 mm (A1: series 2, image 52)", "Лёгкое, φ, [U+80BA]", "category", "Images reviewed", "60 of 60 images", "Correction", "left, not right",
-		"CRITICAL FINDING, tier 1", "phone, ward: no answer", "acknowledged: not yet", "Signature", "Dr A. Okafor", "Acknowledged", "biopsy", "report 04000000", report.Footer,
+		"CRITICAL FINDING, tier 1", "for Clinic Puno", "phone, ward: no answer", "acknowledged: not yet", "Signature", "Dr A. Okafor", "Acknowledged", "biopsy", "report 04000000", report.Footer,
 		"PRELIMINARY OPINION, not a final report", "SUPERSEDED", "Probably benign.", "report 03000000", "Key images", "A1 8.2 mm",
 	} {
 		at := strings.Index(s[last+1:], want)

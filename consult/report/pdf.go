@@ -246,12 +246,20 @@ func (p *printer) studies() {
 
 func (p *printer) criticals() {
 	for _, c := range p.d.Criticals {
-		told := strings.Join(c.Told, "\n")
-		if told != "" {
-			told = "\n" + told
+		lines := []string{c.Text, "found " + instant(c.FoundMS)}
+		if c.Error {
+			lines = append(lines, "RAISED IN ERROR, says who raised it")
 		}
-		p.section(fmt.Sprintf("CRITICAL FINDING, tier %d", c.Tier), fmt.Sprintf("%s\nraised by %s, %s%s\nacknowledged: %s %s",
-			c.Text, text.Name(c.RaisedBy, nameShown), instant(c.RaisedMS), told, c.Acknowledged.line(), c.ReadBack))
+		if c.List != "" {
+			lines = append(lines, "on the list "+c.List)
+		}
+		lines = append(lines, fmt.Sprintf("raised by %s, %s", text.Name(c.RaisedBy, nameShown), instant(c.RaisedMS)))
+		if len(c.For) > 0 {
+			lines = append(lines, "for "+strings.Join(c.For, ", "))
+		}
+		lines = append(lines, c.Told...)
+		lines = append(lines, fmt.Sprintf("acknowledged: %s %s", c.Acknowledged.line(), c.ReadBack))
+		p.section(fmt.Sprintf("CRITICAL FINDING, tier %d", c.Tier), strings.Join(lines, "\n"))
 	}
 }
 

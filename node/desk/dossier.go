@@ -144,17 +144,20 @@ func bodyOf(t *thread, id ledger.EntryID) any {
 }
 
 func (d *Desk) dossierCritical(s *consult.State, c *consult.Critical) report.Critical {
-	out := report.Critical{Text: c.Text, Tier: c.Category, RaisedBy: d.memberName(c.Author), RaisedMS: c.TimeMS}
+	r, _ := s.CriticalRecord(c.Entry)
+	out := report.Critical{
+		Text: r.Finding, List: r.List, Tier: r.Tier, FoundMS: r.FoundMS, RaisedBy: d.memberName(r.ToldBy), RaisedMS: c.TimeMS, ReadBack: r.ReadBack, Error: r.Error,
+	}
+	for _, id := range r.Told {
+		out.For = append(out.For, d.memberName(id))
+	}
 	for _, id := range c.Attempts {
 		if p, ok := s.Post(id); ok {
 			out.Told = append(out.Told, p.Text+" ("+d.memberName(p.Author)+")")
 		}
 	}
-	if c.AcknowledgedBy != nil {
-		if p, ok := s.Post(*c.AcknowledgedBy); ok {
-			out.Acknowledged = &report.Acknowledgement{By: d.memberName(p.Author), AtMS: p.TimeMS}
-			out.ReadBack = p.Text
-		}
+	if r.ReceivedBy != nil {
+		out.Acknowledged = &report.Acknowledgement{By: d.memberName(*r.ReceivedBy), AtMS: r.ReceivedMS}
 	}
 	return out
 }

@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -78,7 +79,7 @@ func valueText(values []control.MarkValue) string {
 	var parts []string
 	calibration := ""
 	for i, v := range values {
-		s := strings.TrimSpace(strconv.FormatFloat(v.Value, 'f', decimals(v.Unit), 64) + " " + v.Unit)
+		s := strings.TrimSpace(strconv.FormatFloat(v.Value, 'f', decimals(v), 64) + " " + v.Unit)
 		if i > 0 {
 			s = v.Name + " " + s
 		}
@@ -94,11 +95,15 @@ func valueText(values []control.MarkValue) string {
 	return out
 }
 
-func decimals(unit string) int {
-	if unit == "" {
+func decimals(v control.MarkValue) int {
+	switch {
+	case v.Unit != "":
+		return 1
+	case v.Value == math.Trunc(v.Value):
+		return 0 // counts
+	default:
 		return 2 // ratios and scores
 	}
-	return 1
 }
 
 // whereOf names an image as a reader finds it. Call with mu.
