@@ -47,19 +47,41 @@ func Read(file []byte) (*File, error) {
 		}
 	}
 	r := &reader{o: o, data: data}
-	f := &File{Set: r.set(0, int64(len(data)), 0, ""), Syntax: o.Syntax.UID, Findings: o.Findings}
+	return r.file(int64(len(data))), nil
+}
+
+// ReadJoined is Read of head[:off] || bulk || head[off:], an image: of its pixel element the set
+// has tag and VR, and no value. Bulk is read only where an encapsulated one has fragment headers.
+func ReadJoined(head []byte, off int64, bulk io.ReaderAt, bulkLen int64) (*File, error) {
+	if bulkLen == 0 {
+		return Read(head)
+	}
+	if len(head) > FileMax {
+		return nil, ErrSize
+	}
+	o, err := study.GuardJoined(head, off, bulk, bulkLen)
+	if err != nil {
+		return nil, err
+	}
+	r := &reader{o: o, data: head, bulk: [2]int64{off, off + bulkLen}}
+	return r.file(int64(len(head)) + bulkLen), nil
+}
+
+func (r *reader) file(end int64) *File {
+	f := &File{Set: r.set(0, end, 0, ""), Syntax: r.o.Syntax.UID, Findings: r.o.Findings}
 	if r.damaged {
 		f.Findings = append(f.Findings, "text cannot be decoded")
 	}
 	f.Class, f.SOPUID = f.UID(0x00080016), f.UID(0x00080018)
 	f.Study, f.Series = f.UID(0x0020000D), f.UID(0x0020000E)
-	return f, nil
+	return f
 }
 
 // reader makes the tree of the guard's outline, which has checked every length.
 type reader struct {
 	o       *study.Outline
-	data    []byte
+	data    []byte   // without the bulk
+	bulk    [2]int64 // where that would be
 	damaged bool
 }
 
@@ -103,10 +125,16 @@ func (r *reader) items(i int, charset string) ([]Set, bool) {
 var textVR = map[string]bool{"LO": true, "LT": true, "PN": true, "SH": true, "ST": true, "UC": true, "UT": true}
 
 func (r *reader) value(e *study.Element, charset string) []byte {
-	if e.Value < 0 || e.Length < 0 || e.Value+e.Length > int64(len(r.data)) {
+	at := e.Value
+	if at >= r.bulk[1] {
+		at -= r.bulk[1] - r.bulk[0]
+	} else if at+e.Length > r.bulk[0] && r.bulk[1] > 0 {
+		return nil // the bulk itself
+	}
+	if at < 0 || e.Length < 0 || at+e.Length > int64(len(r.data)) {
 		return nil
 	}
-	b := r.data[e.Value : e.Value+e.Length]
+	b := r.data[at : at+e.Length]
 	vr := string(e.VR[:])
 	switch {
 	case textVR[vr]:

@@ -45,6 +45,15 @@ func Guard(r io.ReaderAt, size int64) (*Outline, error) {
 	return g.out, nil
 }
 
+// GuardJoined is Guard of head[:off] || bulk || head[off:], as ParseJoined is of ParseAt.
+func GuardJoined(head []byte, off int64, bulk io.ReaderAt, bulkLen int64) (*Outline, error) {
+	if off < 0 || off > int64(len(head)) || bulkLen < 0 {
+		return nil, refuse(Damaged, 0, "bulk offset beyond the head")
+	}
+	j := &joined{head: head, off: off, bulk: bulk, bulkLen: bulkLen}
+	return Guard(j, int64(len(head))+bulkLen)
+}
+
 func newGuard(size int64) *guard {
 	return &guard{out: &Outline{Size: size, values: map[Tag]span{}}}
 }

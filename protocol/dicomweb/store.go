@@ -1,6 +1,7 @@
 package dicomweb
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -16,7 +17,7 @@ func (r *request) store(into Path) {
 		fail(r.w, status, why)
 		return
 	}
-	results, err := r.takeAll(files, into)
+	results, err := takeAll(r.Context(), r.access.Source, files, into)
 	if err != nil && len(results) == 0 {
 		status, why = storeFailure(err)
 		fail(r.w, status, why)
@@ -57,16 +58,14 @@ func (r *request) received() (next func() (io.Reader, error), status int, why st
 		return nil, http.StatusUnsupportedMediaType, "only whole files are taken: " + typeDICOM
 	}
 	return func() (io.Reader, error) {
-		for {
-			part, file, err := p.next()
-			if err != nil {
-				return nil, err
-			}
-			if k, _, err := mime.ParseMediaType(part.Header.Get("Content-Type")); err == nil && k != typeDICOM {
-				return nil, errMedia
-			}
-			return file, nil
+		part, file, err := p.next()
+		if err != nil {
+			return nil, err
 		}
+		if k, _, err := mime.ParseMediaType(part.Header.Get("Content-Type")); err == nil && k != typeDICOM {
+			return nil, errMedia
+		}
+		return file, nil
 	}, 0, ""
 }
 
@@ -86,7 +85,7 @@ func (l *limited) Read(p []byte) (int, error) {
 }
 
 // takeAll hands instances over as they come. They become durable while the next ones are read.
-func (r *request) takeAll(next func() (io.Reader, error), into Path) ([]Stored, error) {
+func takeAll(ctx context.Context, to Source, next func() (io.Reader, error), into Path) ([]Stored, error) {
 	var results []*Stored
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -107,7 +106,7 @@ func (r *request) takeAll(next func() (io.Reader, error), into Path) ([]Stored, 
 		if err != nil {
 			return collect(err)
 		}
-		finish, err := r.access.Source.Take(r.Context(), file, into)
+		finish, err := to.Take(ctx, file, into)
 		if err != nil {
 			return collect(err)
 		}
