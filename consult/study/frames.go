@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"slices"
 
 	"github.com/curbside-p2p/curbside/consult/codec"
 )
@@ -214,4 +215,30 @@ func (in *Instance) ReadFrame(bulk io.ReaderAt, k int) ([]byte, error) {
 		at += r.Len
 	}
 	return out, nil
+}
+
+// PlainFrame is frame k of native pixels, as ReadFrame gave it, the way Explicit VR Little Endian
+// has it: cells little-endian, the first one from the first bit on. It works in b.
+func (in *Instance) PlainFrame(b []byte, k int) []byte {
+	p := &in.Pixel
+	width := p.BitsAllocated / 8
+	if in.wordCells() {
+		width = 2
+	} else if s, _ := SyntaxOf(in.TransferSyntax); !s.BigEndian {
+		width = 1
+	}
+	for i := 0; width > 1 && i+width <= len(b); i += width {
+		slices.Reverse(b[i : i+width])
+	}
+	bit := int(p.frameBits() * uint64(k) % in.alignment())
+	b = b[min(bit/8, len(b)):]
+	if bit %= 8; bit > 0 { // PS3.5 §8.1.1: the first pixel is the lowest bit
+		for i := range b {
+			b[i] >>= bit
+			if i+1 < len(b) {
+				b[i] |= b[i+1] << (8 - bit)
+			}
+		}
+	}
+	return b[:min(int64(p.frameBits()+7)/8, int64(len(b)))]
 }

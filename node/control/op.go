@@ -83,6 +83,9 @@ const (
 // As returns whom the caller acts as: an id, an id's prefix or a name; "" when not said.
 func As(ctx context.Context) string { s, _ := ctx.Value(keyAs).(string); return s }
 
+// WithAs names whom a call acts as that did not come through this door: of a hospital's key.
+func WithAs(ctx context.Context, as string) context.Context { return context.WithValue(ctx, keyAs, as) }
+
 // Passphrase returns the passphrase that came with this request for a signature; nil when none.
 func Passphrase(ctx context.Context) []byte { b, _ := ctx.Value(keyUnlock).([]byte); return b }
 

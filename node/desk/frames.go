@@ -99,16 +99,28 @@ func (f *frames) keep(k headKey, in *study.Instance, size int64) {
 	}
 }
 
-// readFrame opens one frame of an instance that is here, and of a packed bulk no other frame. It
-// runs outside the desk's lock.
+// readFrame decodes one frame of an instance that is here. It runs outside the desk's lock.
 func (d *Desk) readFrame(ctx context.Context, row *study.ManifestInstance, k int) (*codec.Native, *study.Instance, error) {
 	leave, err := d.frames.enter(ctx, row)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer leave()
+	b, in, err := d.codedFrame(row, k)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := ctx.Err(); err != nil { // nobody waits for it any more
+		return nil, nil, err
+	}
+	n, err := codec.Decode(in.FrameDesc(k), b)
+	return n, in, err
+}
+
+// codedFrame opens one frame as it is coded, and of a packed bulk no other frame.
+func (d *Desk) codedFrame(row *study.ManifestInstance, k int) ([]byte, *study.Instance, error) {
 	if row.Bulk.Ref == nil {
-		return d.readWhole(row, k)
+		return d.wholeFrame(row, k)
 	}
 	f, err := d.blobs.Open(row.Bulk.Ref.ID)
 	if err != nil {
@@ -132,18 +144,11 @@ func (d *Desk) readFrame(ctx context.Context, row *study.ManifestInstance, k int
 		d.frames.keep(key, in, int64(len(head)))
 	}
 	b, err := in.ReadFrame(bulk, k)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := ctx.Err(); err != nil { // nobody waits for it any more
-		return nil, nil, err
-	}
-	n, err := codec.Decode(in.FrameDesc(k), b)
-	return n, in, err
+	return b, in, err
 }
 
-// readWhole reads a frame of an instance that is all head: deflated ones.
-func (d *Desk) readWhole(row *study.ManifestInstance, k int) (*codec.Native, *study.Instance, error) {
+// wholeFrame reads a frame of an instance that is all head: deflated ones.
+func (d *Desk) wholeFrame(row *study.ManifestInstance, k int) ([]byte, *study.Instance, error) {
 	head, err := d.head(row)
 	if err != nil {
 		return nil, nil, err
@@ -153,9 +158,5 @@ func (d *Desk) readWhole(row *study.ManifestInstance, k int) (*codec.Native, *st
 		return nil, nil, err
 	}
 	b, err := in.FrameOf(bytesAt(head), int64(len(head)), k)
-	if err != nil {
-		return nil, nil, err
-	}
-	n, err := codec.Decode(in.FrameDesc(k), b)
-	return n, in, err
+	return b, in, err
 }
