@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/curbside-p2p/curbside/consult/consult"
+	"github.com/curbside-p2p/curbside/consult/object"
 	"github.com/curbside-p2p/curbside/consult/render"
 	"github.com/curbside-p2p/curbside/consult/study"
 )
@@ -240,12 +241,12 @@ func (c *composer) mark(m Marked) {
 // layer is the one of an author. Names are CS; the description says whose it is.
 func (p *Presentation) layer(author string) string {
 	for _, l := range p.Layers {
-		if l.Description == line(author, 64) {
+		if l.Description == object.Line(author, 64) {
 			return l.Name
 		}
 	}
 	n := len(p.Layers) + 1
-	p.Layers = append(p.Layers, Layer{Name: "CURBSIDE_" + strconv.Itoa(n), Order: n, Description: line(author, 64)})
+	p.Layers = append(p.Layers, Layer{Name: "CURBSIDE_" + strconv.Itoa(n), Order: n, Description: object.Line(author, 64)})
 	return p.Layers[n-1].Name
 }
 

@@ -44,27 +44,27 @@ func WriteKeyObjects(k *KeyObjects, of *study.Instance) ([]byte, error) {
 	if of.StudyUID != k.StudyUID || len(k.Images) == 0 || k.Title.Code == "" {
 		return nil, fmt.Errorf("key object selection: %w", ErrSource)
 	}
-	s := modules(of, k.Made, ClassKeyObjects, "KO")
+	s := object.Modules(of, k.Made, ClassKeyObjects, "KO")
 	content := []object.Set{
-		relation("HAS OBS CONTEXT", "CODE", object.Code("121005", "DCM", "Observer Type"), object.Seq(0x0040A168, object.Code("121006", "DCM", "Person"))),
-		relation("HAS OBS CONTEXT", "PNAME", object.Code("121008", "DCM", "Person Observer Name"), object.Str(0x0040A123, "PN", person(k.Creator))),
+		object.Item("HAS OBS CONTEXT", "CODE", object.Code("121005", "DCM", "Observer Type"), object.Seq(0x0040A168, object.Code("121006", "DCM", "Person"))),
+		object.Item("HAS OBS CONTEXT", "PNAME", object.Code("121008", "DCM", "Person Observer Name"), object.Str(0x0040A123, "PN", object.Person(k.Creator))),
 	}
 	if k.Creator == "" {
 		content = nil
 	}
-	if d := clip(text.Clean(k.Description), textMax); d != "" {
-		content = append(content, relation("CONTAINS", "TEXT", object.Code("113012", "DCM", "Key Object Description"), object.Str(0x0040A160, "UT", d)))
+	if d := object.Clip(text.Clean(k.Description), textMax); d != "" {
+		content = append(content, object.Item("CONTAINS", "TEXT", object.Code("113012", "DCM", "Key Object Description"), object.Str(0x0040A160, "UT", d)))
 	}
 	for _, r := range k.Images {
-		content = append(content, relation("CONTAINS", "IMAGE", nil, object.Seq(0x00081199, sop(r))))
+		content = append(content, object.Item("CONTAINS", "IMAGE", nil, object.Seq(0x00081199, object.SOP(r))))
 	}
 	s = append(s,
 		object.Seq(0x00081111),
 		object.Str(0x00080023, "DA", k.Date),
 		object.Str(0x00080033, "TM", k.Time),
-		object.Seq(0x0040A375, evidence(of.StudyUID, k.Images)),
+		object.Seq(0x0040A375, object.Evidence(of.StudyUID, k.Images)),
 		object.Str(0x0040A040, "CS", "CONTAINER"),
-		object.Seq(0x0040A043, object.Code(k.Title.Code, "DCM", line(k.Title.Meaning, 64))),
+		object.Seq(0x0040A043, object.Code(k.Title.Code, "DCM", object.Line(k.Title.Meaning, 64))),
 		object.Str(0x0040A050, "CS", "SEPARATE"),
 		object.Seq(0x0040A504, object.Set{object.Str(0x00080105, "CS", "DCMR"), object.Str(0x0040DB00, "CS", "2010")}),
 		object.Seq(0x0040A730, content...),
@@ -74,33 +74,6 @@ func WriteKeyObjects(k *KeyObjects, of *study.Instance) ([]byte, error) {
 		return nil, fmt.Errorf("key object selection: %w", err)
 	}
 	return out, nil
-}
-
-// relation is a content item (PS3.3 C.17.3).
-func relation(kind, valueType string, name object.Set, value ...object.Element) object.Set {
-	s := object.Set{object.Str(0x0040A010, "CS", kind), object.Str(0x0040A040, "CS", valueType)}
-	if name != nil {
-		s = append(s, object.Seq(0x0040A043, name))
-	}
-	return append(s, value...)
-}
-
-// evidence lists every instance that a document refers to (PS3.3 C.17.2.3).
-func evidence(studyUID string, refs []Ref) object.Set {
-	var series []object.Set
-	uids, of := bySeries(refs)
-	for _, uid := range uids {
-		var list []object.Set
-		seen := map[string]bool{}
-		for _, r := range of[uid] {
-			if !seen[r.SOPUID] {
-				list = append(list, sop(Ref{Class: r.Class, SOPUID: r.SOPUID}))
-			}
-			seen[r.SOPUID] = true
-		}
-		series = append(series, object.Set{object.Str(0x0020000E, "UI", uid), object.Seq(0x00081199, list...)})
-	}
-	return object.Set{object.Str(0x0020000D, "UI", studyUID), object.Seq(0x00081115, series...)}
 }
 
 // ReadKeyObjects reads a key object selection, whoever wrote it.
@@ -203,7 +176,7 @@ func Keys(marks []Marked) []*KeyObjects {
 		}
 		add(&k.Images, refOf(m.Image, m.Frame))
 		if m.Label != "" {
-			k.Description = strings.TrimPrefix(clip(k.Description+"\n"+text.Line(m.Label), textMax), "\n")
+			k.Description = strings.TrimPrefix(object.Clip(k.Description+"\n"+text.Line(m.Label), textMax), "\n")
 		}
 	}
 	return out

@@ -3,6 +3,7 @@ package annot
 import (
 	"slices"
 
+	"github.com/curbside-p2p/curbside/consult/object"
 	"github.com/curbside-p2p/curbside/consult/render"
 	"github.com/curbside-p2p/curbside/consult/study"
 )
@@ -15,12 +16,7 @@ const (
 )
 
 // Ref names an image, or frames of one.
-type Ref struct {
-	SeriesUID string
-	Class     string
-	SOPUID    string
-	Frames    []int // from 1; none: all
-}
+type Ref = object.Ref
 
 // covers reports whether a list of references holds the frame, from 1. None at all
 // stand for every image of the state (PS3.3 C.10.5).
@@ -34,16 +30,7 @@ func covers(refs []Ref, sop string, frame int) bool {
 }
 
 // Made is what an object says of its making.
-type Made struct {
-	SOPUID         string // of [object.UID]
-	SeriesUID      string
-	SeriesNumber   int
-	InstanceNumber int
-	Date           string // YYYYMMDD
-	Time           string // HHMMSS
-	Timezone       string // &ZZXX, empty if not said
-	Creator        string // PN
-}
+type Made = object.Made
 
 // Presentation is a presentation state (PS3.3 A.33.1, A.33.2).
 type Presentation struct {

@@ -384,15 +384,4 @@ func (r *stateReader) text(s object.Set) (Text, bool) {
 }
 
 // textLines is a text with line ends as here, cut to its limit.
-func textLines(s string) string { return clip(text.Clean(s), textMax) }
-
-// clip cuts a text to so many characters.
-func clip(s string, n int) string {
-	i := 0
-	for at := range s {
-		if i++; i > n {
-			return s[:at]
-		}
-	}
-	return s
-}
+func textLines(s string) string { return object.Clip(text.Clean(s), textMax) }

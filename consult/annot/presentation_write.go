@@ -15,15 +15,15 @@ func WritePresentation(p *Presentation, of *study.Instance) ([]byte, error) {
 	if of.StudyUID != p.StudyUID || len(p.Images) == 0 || p.Class != ClassGrayscaleState && p.Class != ClassColourState {
 		return nil, fmt.Errorf("presentation state: %w", ErrSource)
 	}
-	s := modules(of, p.Made, p.Class, "PR")
+	s := object.Modules(of, p.Made, p.Class, "PR")
 	s = append(s,
 		object.Str(0x00200060, "CS", ""), // of the images, not of the state
 		object.Seq(0x00081115, seriesItems(p.Images)...),
 		object.Str(0x00700080, "CS", p.Label),
-		object.Str(0x00700081, "LO", line(p.Description, 64)),
+		object.Str(0x00700081, "LO", object.Line(p.Description, 64)),
 		object.Str(0x00700082, "DA", p.Date),
 		object.Str(0x00700083, "TM", p.Time),
-		object.Str(0x00700084, "PN", person(p.Creator)),
+		object.Str(0x00700084, "PN", object.Person(p.Creator)),
 		object.Seq(0x0070005A, areaItems(p.Areas)...),
 	)
 	if p.Class == ClassColourState {
@@ -53,10 +53,10 @@ func WritePresentation(p *Presentation, of *study.Instance) ([]byte, error) {
 
 // seriesItems are those of the Referenced Series Sequence.
 func seriesItems(images []Ref) []object.Set {
-	uids, of := bySeries(images)
+	uids, of := object.BySeries(images)
 	var out []object.Set
 	for _, uid := range uids {
-		out = append(out, object.Set{object.Str(0x0020000E, "UI", uid), object.Seq(0x00081140, sops(of[uid])...)})
+		out = append(out, object.Set{object.Str(0x0020000E, "UI", uid), object.Seq(0x00081140, object.SOPs(of[uid])...)})
 	}
 	return out
 }
@@ -109,7 +109,7 @@ func tableSet(l *study.LUT) object.Set {
 	data.Tag, data.VR = 0x00283006, "OW" // US would end at 65,534 bytes
 	s := object.Set{d, data}
 	if l.Explanation != "" {
-		s = append(s, object.Str(0x00283003, "LO", line(l.Explanation, 64)))
+		s = append(s, object.Str(0x00283003, "LO", object.Line(l.Explanation, 64)))
 	}
 	return s
 }
@@ -117,14 +117,14 @@ func tableSet(l *study.LUT) object.Set {
 func windowSet(w Window) object.Set {
 	var s object.Set
 	if len(w.Refs) > 0 {
-		s = append(s, object.Seq(0x00081140, sops(w.Refs)...))
+		s = append(s, object.Seq(0x00081140, object.SOPs(w.Refs)...))
 	}
 	if w.LUT != nil {
 		return append(s, object.Seq(0x00283010, tableSet(w.LUT)))
 	}
 	s = append(s, object.Str(0x00281050, "DS", object.DS(w.Window.Centre)), object.Str(0x00281051, "DS", object.DS(w.Window.Width)))
 	if w.Window.Explanation != "" {
-		s = append(s, object.Str(0x00281055, "LO", line(w.Window.Explanation, 64)))
+		s = append(s, object.Str(0x00281055, "LO", object.Line(w.Window.Explanation, 64)))
 	}
 	if w.Function != "" && w.Function != "LINEAR" {
 		s = append(s, object.Str(0x00281056, "CS", w.Function))
@@ -140,7 +140,7 @@ func areaItems(areas []Area) []object.Set {
 			object.Str(0x00700100, "CS", a.Mode),
 		}
 		if len(a.Refs) > 0 {
-			s = append(s, object.Seq(0x00081140, sops(a.Refs)...))
+			s = append(s, object.Seq(0x00081140, object.SOPs(a.Refs)...))
 		}
 		switch {
 		case a.Spacing != nil:
@@ -189,7 +189,7 @@ func annotationItems(list []Annotation) []object.Set {
 	for _, a := range list {
 		s := object.Set{object.Str(0x00700002, "CS", a.Layer)}
 		if len(a.Refs) > 0 {
-			s = append(s, object.Seq(0x00081140, sops(a.Refs)...))
+			s = append(s, object.Seq(0x00081140, object.SOPs(a.Refs)...))
 		}
 		var texts, graphics []object.Set
 		for _, t := range a.Texts {
@@ -266,7 +266,7 @@ func layerItems(layers []Layer) []object.Set {
 	for _, l := range layers {
 		s := object.Set{object.Str(0x00700002, "CS", l.Name), object.Str(0x00700062, "IS", object.IS(l.Order))}
 		if l.Description != "" {
-			s = append(s, object.Str(0x00700068, "LO", line(l.Description, 64)))
+			s = append(s, object.Str(0x00700068, "LO", object.Line(l.Description, 64)))
 		}
 		out = append(out, s)
 	}

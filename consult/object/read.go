@@ -83,6 +83,7 @@ type reader struct {
 	data    []byte   // without the bulk
 	bulk    [2]int64 // where that would be
 	damaged bool
+	blind   bool // leaves the pixels of the data set out
 }
 
 // set reads the elements from index i on that lie before end at this depth.
@@ -94,6 +95,9 @@ func (r *reader) set(i int, end int64, depth uint8, charset string) Set {
 			continue // of what is nested, or the second of two
 		}
 		x := Element{Tag: e.Tag, VR: string(e.VR[:])}
+		if r.blind && e.Tag == tagPixels && depth == 0 {
+			return append(out, x) // the last
+		}
 		if items, ok := r.items(i, charset); ok {
 			x.VR, x.Items = "SQ", items
 		} else {

@@ -20,6 +20,7 @@ const (
 	Implementation = "2.25.258934790531245670213455627310475930912"
 	version        = "CURBSIDE_1"
 	charset        = "ISO_IR 192"
+	classDirectory = "1.2.840.10008.1.3.10"
 )
 
 // UID is `2.25.` and the decimal of a version 4 UUID of random bytes (PS3.5 §B.2).
@@ -33,14 +34,23 @@ func UID(random [16]byte) string {
 // what was meant.
 func Write(s Set) ([]byte, error) {
 	s = sorted(append(Set{Str(tagCharset, "CS", charset)}, s...))
-	class, sop := s.UID(0x00080016), s.UID(0x00080018)
+	return write(s, s.UID(0x00080016), s.UID(0x00080018))
+}
+
+// WriteDirectory is Write of the directory of a medium, which has neither class nor
+// instance: uid names the file-set, and each record says its character set (PS3.3 F.3).
+func WriteDirectory(s Set, uid string) ([]byte, error) {
+	return write(sorted(s), classDirectory, uid)
+}
+
+func write(s Set, class, sop string) ([]byte, error) {
 	if class == "" || sop == "" {
 		return nil, fmt.Errorf("class or instance: %w", ErrWrite)
 	}
 	if err := check(s); err != nil {
 		return nil, err
 	}
-	out := appendSet(head(class, sop), s)
+	out := appendSet(head(class, sop, explicitLE), s)
 	back, err := Read(out)
 	if err != nil {
 		return nil, fmt.Errorf("reading it back: %w: %w", ErrWrite, err)
@@ -52,10 +62,10 @@ func Write(s Set) ([]byte, error) {
 }
 
 // head is preamble, prefix and File Meta (PS3.10 §7.1).
-func head(class, sop string) []byte {
+func head(class, sop, syntax string) []byte {
 	meta := appendSet(nil, Set{
 		{Tag: 0x00020001, VR: "OB", Value: []byte{0, 1}},
-		Str(0x00020002, "UI", class), Str(0x00020003, "UI", sop), Str(0x00020010, "UI", explicitLE),
+		Str(0x00020002, "UI", class), Str(0x00020003, "UI", sop), Str(0x00020010, "UI", syntax),
 		Str(0x00020012, "UI", Implementation), Str(0x00020013, "SH", version),
 	})
 	out := append(make([]byte, 128), "DICM"...)
