@@ -171,3 +171,16 @@ func VerifyListing(p *Profile, b []byte) (*Listing, error) {
 	}
 	return &l, nil
 }
+
+// ReadListing reads a listing that was verified before, without its keys.
+func ReadListing(b []byte) (*Listing, error) {
+	s, err := open(b)
+	if err != nil {
+		return nil, fmt.Errorf("listing: %w", err)
+	}
+	var l Listing
+	if err := decode(s.Payload, &l); err != nil {
+		return nil, fmt.Errorf("listing: %w", err)
+	}
+	return &l, l.check()
+}
