@@ -4,22 +4,7 @@ import (
 	"testing"
 
 	"github.com/curbside-p2p/curbside/node/control"
-	"github.com/curbside-p2p/curbside/node/peering"
 )
-
-// somewhere is an address of a node that does not exist: it switches a bootstrap node's DHT on.
-func somewhere(t *testing.T) string {
-	t.Helper()
-	key, err := peering.NewKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	id, err := peering.PeerOf(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return "/ip4/127.0.0.1/tcp/9/p2p/" + peering.Text(id)
-}
 
 // TestMoved: a contact whose address has changed while nobody could be told is found by the private
 // DHT, through a bootstrap node that is nobody's contact.
@@ -27,7 +12,6 @@ func TestMoved(t *testing.T) {
 	t.Parallel()
 	boot := found(t, "Boot")
 	boot.config.NoDHT, boot.config.LANOnly = false, true
-	boot.config.Bootstrap = []string{somewhere(t)}
 	boot.down() // it was opened with other settings
 	boot.serve()
 	at := call(boot, control.GetCard, control.CardRequest{NoInvite: true}).Addresses[0]

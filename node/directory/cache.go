@@ -77,10 +77,10 @@ type Taken struct {
 	Changed bool // it is newer than what was held, or the author's word on now is another
 }
 
-// Take verifies a frame and keeps its listing if it is the newest of its person. From names the
-// peer that served it as its own; "" says that it was passed on. ErrLie says that the peer is
-// not to be believed: one that passes on an old listing is only behind.
-func (c *Cache) Take(frame []byte, from identity.PeerID, nowMS int64, vouched func(*identity.Profile, []Vouch) bool) (Taken, error) {
+// Take verifies a frame that a peer served and keeps its listing if it is the newest of its
+// person. With passed it need not be the peer's own, and an old one is no lie. ErrLie says that it
+// does not count.
+func (c *Cache) Take(frame []byte, from identity.PeerID, passed bool, nowMS int64, vouched func(*identity.Profile, []Vouch) bool) (Taken, error) {
 	f, err := ParseFound(frame)
 	if err != nil {
 		return Taken{}, fmt.Errorf("%w: %w", ErrLie, err)
@@ -89,11 +89,12 @@ func (c *Cache) Take(frame []byte, from identity.PeerID, nowMS int64, vouched fu
 	if err != nil {
 		return Taken{}, fmt.Errorf("%w: %w", ErrLie, err)
 	}
-	if from != "" && !l.Names(from) {
+	own := l.Names(from)
+	if !own && !passed {
 		return Taken{}, fmt.Errorf("%w: it does not name the peer that served it", ErrLie)
 	}
 	e := &Entry{Person: prof.ID, Listing: l, Vouched: vouched != nil && vouched(prof, f.Vouches)}
-	if from != "" {
+	if own {
 		e.State, e.SaidMS = f.State, nowMS
 	}
 	f.State = 0
@@ -103,13 +104,13 @@ func (c *Cache) Take(frame []byte, from identity.PeerID, nowMS int64, vouched fu
 	old := c.entries[e.Person]
 	switch newer(old, l) {
 	case older:
-		if from != "" && old.Listing.Device == l.Device {
+		if !passed && old.Listing.Device == l.Device {
 			return Taken{}, fmt.Errorf("%w: a newer one was seen", ErrLie)
 		}
 		out.Entry = *old
 		return out, nil
 	case same:
-		if from != "" {
+		if own {
 			out.Changed = old.State != e.State
 			old.State, old.SaidMS = e.State, e.SaidMS
 		}

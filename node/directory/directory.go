@@ -193,3 +193,6 @@ func ReadFrame(r io.Reader) ([]byte, error) {
 	}
 	return body, nil
 }
+
+// Encode writes a request.
+func (r Request) Encode() ([]byte, error) { return wire.Marshal(r) }

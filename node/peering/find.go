@@ -2,11 +2,9 @@ package peering
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
-	dht "github.com/libp2p/go-libp2p-kad-dht"
 	"github.com/libp2p/go-libp2p/core/event"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
@@ -18,9 +16,6 @@ import (
 
 // serviceMDNS is what curbside nodes look for on a LAN.
 const serviceMDNS = "_curbside._udp"
-
-// dhtPrefix makes /curbside/kad/1.0.0: a network of its own, never the public one.
-const dhtPrefix = "/curbside"
 
 // found takes what mDNS finds. It never blocks, and comes again for each restart of a peer.
 type found struct {
@@ -42,8 +37,8 @@ func (f found) HandlePeerFound(i peer.AddrInfo) {
 	}
 	if k, ok := f.n.keepers[i.ID]; ok {
 		k.kick()
-	} else if f.n.dht != nil && len(f.n.lanDials) < cap(f.n.lanDials) {
-		// A connection is all a DHT needs to come to life without bootstrap nodes.
+	} else if (f.n.dht != nil || f.n.lister != nil) && len(f.n.lanDials) < cap(f.n.lanDials) {
+		// A connection is all that the DHT and the directory need to come to life on a LAN.
 		f.n.lanDials <- struct{}{}
 		f.n.work.Go(func() {
 			defer func() { <-f.n.lanDials }()
@@ -171,73 +166,4 @@ func networks() []string {
 	}
 	slices.Sort(out)
 	return out
-}
-
-// startDHT joins the private DHT, if bootstrap nodes are given: a hint, never the
-// only way, and asked for PeerIDs of known contacts only (NETWORK §4.1).
-func (n *Node) startDHT(ctx context.Context, h host.Host) error {
-	if len(n.cfg.Bootstrap) == 0 {
-		return nil
-	}
-	for _, i := range n.boot {
-		h.ConnManager().Protect(i.ID, keepTag)
-		n.work.Go(func() { n.anchor(ctx, h, i) })
-	}
-	if n.cfg.NoDHT {
-		return nil
-	}
-	mode := dht.ModeAutoServer
-	if n.cfg.LANOnly {
-		mode = dht.ModeServer // a client until reachable from outside would be one for ever
-	}
-	d, err := dht.New(h,
-		dht.ProtocolPrefix(dhtPrefix), dht.Mode(mode), dht.DisableValues(), dht.DisableProviders(),
-		dht.BootstrapPeers(n.boot...), dht.AddressFilter(filter))
-	if err != nil {
-		return fmt.Errorf("start dht: %w", err)
-	}
-	n.mu.Lock()
-	n.dht = d
-	n.mu.Unlock()
-	if err := d.Bootstrap(ctx); err != nil {
-		return fmt.Errorf("start dht: %w", err)
-	}
-	return nil
-}
-
-// filter keeps of strangers' addresses those that can be reached from here.
-func filter(as []ma.Multiaddr) []ma.Multiaddr {
-	return slices.DeleteFunc(slices.Clone(as), func(a ma.Multiaddr) bool { return !reachable(a) })
-}
-
-// anchor keeps a connection to a bootstrap node.
-func (n *Node) anchor(ctx context.Context, h host.Host, i peer.AddrInfo) {
-	failed := 0
-	for ctx.Err() == nil {
-		wait := backoffMax
-		if h.Network().Connectedness(i.ID) != network.Connected {
-			dial, cancel := context.WithTimeout(ctx, dialTime)
-			if sw, ok := h.Network().(backoffs); ok {
-				sw.Backoff().Clear(i.ID)
-			}
-			err := h.Connect(dial, i)
-			cancel()
-			if err != nil {
-				failed++
-				wait = backoff(failed)
-				n.log.DebugContext(ctx, "bootstrap node not reached", attrPeer(i.ID), attrError(err))
-			} else {
-				failed = 0
-			}
-		}
-		if failed == 0 {
-			wait = anchorEvery
-		}
-		t := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-		case <-t.C:
-		}
-		t.Stop()
-	}
 }

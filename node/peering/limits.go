@@ -70,4 +70,37 @@ const (
 	quicDelayLAN = 100 * time.Millisecond
 	quicDelay    = 250 * time.Millisecond
 	relayDelay   = 500 * time.Millisecond
+
+	// provideValid is how long a provider record is kept, provideAddrs how long its addresses.
+	provideValid, provideAddrs = 6 * time.Hour, time.Hour
+	// provideEvery is how often one's own are renewed: before they are over, with room for a bad day.
+	provideEvery = 4 * time.Hour
+	// provideTime bounds announcing one topic.
+	provideTime = time.Minute
+	// providersPerKey, keysPerPeer and providersMax bound the records kept: NETWORK §4.2, and 20 MB in all.
+	providersPerKey, keysPerPeer, providersMax = 1000, 64, 65_536
+	// provideRate and provideBurst bound new ones a second from a peer and from its /24: a listing has 16 topics.
+	provideRate, provideBurst = 5, 32
+	// ratesMax bounds what is remembered for that, meterSweep is how often it is looked through.
+	ratesMax, meterSweep = 65_536, 10 * time.Minute
+	// diversePerBucket and diversePerTable bound the peers of one public /16 in the routing table.
+	diversePerBucket, diversePerTable = 2, 3
+
+	// findProviders is how many providers of a topic are asked for, findDials how many are dialled
+	// at a time, askTime how long each may take.
+	findProviders, findDials, askTime = 64, 16, 5 * time.Second
+	// badMax is how many frames that do not count a peer may pass on before it counts as lying.
+	badMax = 3
+	// lieTime is how long a peer that lied is not asked, liarsMax how many are remembered.
+	lieTime, liarsMax = time.Hour, 1024
+	// passEvery is how often a LAN peer is asked for what it holds, and how often it is answered.
+	passEvery = 10 * time.Minute
+	// passMax bounds the peers whose last time is remembered, asksMax those asked at a time.
+	passMax, asksMax = 4096, 4
+	// serveStreams bounds the directory streams served at a time, serveTime each.
+	serveStreams, serveTime = 32, 30 * time.Second
+	// verifiesMax bounds the peers that wait for a person here to compare words.
+	verifiesMax = 8
+	// directoryMemory is what a stream reserves: a frame in and out.
+	directoryMemory = 256 << 10
 )

@@ -35,7 +35,7 @@ type Config struct {
 	LANOnly   bool     // no public address beyond this link is dialled or accepted
 	MDNS      bool     // look for peers on the LAN
 	NoDHT     bool
-	Bootstrap []string // multiaddrs with /p2p/; they also switch the DHT on
+	Bootstrap []string // multiaddrs with /p2p/: nodes that know others, of the DHT
 	Relays    []string // multiaddrs with /p2p/
 	Software  string   // said in hello
 
@@ -47,6 +47,11 @@ type Config struct {
 	// ended. One that takes another's place begins before the other ends. It must not
 	// block.
 	Session func(p exchange.Peer, up bool)
+	// Directory, if given, keeps the listings of people who want to be found.
+	Directory Directory
+	// Verify, if given, is called with a stream on which a peer wants to compare live words. It
+	// ends the stream before it returns.
+	Verify func(ctx context.Context, s Stream, from identity.PeerID)
 	// Moved, if given, is called when Self has changed: cards are to be renewed.
 	Moved func()
 	Log   *slog.Logger
@@ -74,11 +79,13 @@ type Node struct {
 	mu       sync.Mutex // guards all below
 	host     host.Host  // nil unless running
 	dht      *dht.IpfsDHT
+	lister   *lister // nil without a Directory
 	ctx      context.Context
 	sessions map[*session]struct{}
 	live     map[peer.ID]*session // proven, one a peer
 	unproven map[peer.ID]int      // inward streams
-	joining  map[peer.ID]int      // Joins under way
+	joining  map[peer.ID]int      // Joins and verifications under way
+	verifies map[peer.ID]int      // verify streams of others
 	keepers  map[peer.ID]*keeper
 	lan      string         // why mDNS does not run
 	lanDials chan struct{}  // bounds dials to strangers on the LAN
@@ -98,7 +105,7 @@ func New(cfg Config) (*Node, error) {
 	n := &Node{
 		cfg: cfg, key: key, id: id, log: cfg.Log, renewed: make(chan struct{}, 1),
 		sessions: map[*session]struct{}{}, live: map[peer.ID]*session{},
-		unproven: map[peer.ID]int{}, joining: map[peer.ID]int{}, keepers: map[peer.ID]*keeper{},
+		unproven: map[peer.ID]int{}, joining: map[peer.ID]int{}, verifies: map[peer.ID]int{}, keepers: map[peer.ID]*keeper{},
 		lanDials: make(chan struct{}, lanDialsMax),
 	}
 	if n.log == nil {
@@ -134,6 +141,8 @@ func (n *Node) Run(ctx context.Context, ready func()) error {
 		return err
 	}
 	h.SetStreamHandler(exchange.Protocol, n.accept)
+	n.startDirectory(ctx, h)
+	n.startVerify(h)
 	stopNotify := n.notice(h)
 	defer stopNotify()
 	n.work.Go(func() { n.supervise(ctx, h) })
@@ -151,9 +160,10 @@ func (n *Node) stop(cancel context.CancelFunc) {
 	cancel()
 	n.mu.Lock()
 	h, d := n.host, n.dht
-	n.host, n.dht = nil, nil
+	n.host, n.dht, n.lister = nil, nil, nil
 	n.mu.Unlock()
 	h.RemoveStreamHandler(exchange.Protocol)
+	h.RemoveStreamHandler(verifyID)
 	n.work.Wait()
 	if d != nil {
 		_ = d.Close()

@@ -52,7 +52,7 @@ func startWith(tb testing.TB, local *exchangetest.Local, key []byte, change func
 		told: make(chan ledger.ThreadID, 1024),
 	}
 	cfg := Config{
-		Key: key, Listen: []string{"127.0.0.1:0"}, Local: local, Software: "test", Log: slog.New(slog.DiscardHandler),
+		Key: key, Listen: []string{"127.0.0.1:0"}, Local: local, NoDHT: true, Software: "test", Log: slog.New(slog.DiscardHandler),
 		Targets: func() []identity.PeerAddrs {
 			if f := x.want.Load(); f != nil {
 				return (*f)()
@@ -323,18 +323,16 @@ func mustPeer(t *testing.T) peer.ID {
 }
 
 // TestDHT: two nodes that know only each other's PeerID find each other through a
-// third, and without --bootstrap there is no DHT.
+// third, and with --no-dht there is no DHT.
 func TestDHT(t *testing.T) {
 	t.Parallel()
 	lan := func(boot ...string) func(*Config) {
-		return func(c *Config) { c.LANOnly, c.Bootstrap = true, boot }
+		return func(c *Config) { c.NoDHT, c.LANOnly, c.Bootstrap = false, true, boot }
 	}
-	first := start(t, lan())
-	if first.dht != nil {
-		t.Error("a DHT started without bootstrap nodes")
+	if start(t, nil).dht != nil {
+		t.Error("a DHT started with --no-dht")
 	}
-	// A bootstrap node names any address with a PeerID to switch its DHT on.
-	root := start(t, lan(first.Addrs()[0]))
+	root := start(t, lan())
 	a := start(t, lan(root.Addrs()...))
 	b := start(t, lan(root.Addrs()...))
 	exchangetest.Befriend(a.local, b.local)

@@ -13,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
+	"github.com/libp2p/go-libp2p/core/protocol"
 
 	"github.com/curbside-p2p/curbside/protocol/exchange"
 	"github.com/curbside-p2p/curbside/protocol/identity"
@@ -203,8 +204,13 @@ func (s *session) info() PeerInfo {
 	}
 }
 
-// open gets a stream to a peer on whatever connection there is or can be made.
+// open gets an exchange stream to a peer.
 func open(ctx context.Context, h host.Host, to peer.AddrInfo) (network.Stream, error) {
+	return openStream(ctx, h, to, exchange.Protocol)
+}
+
+// openStream gets a stream to a peer on whatever connection there is or can be made.
+func openStream(ctx context.Context, h host.Host, to peer.AddrInfo, id protocol.ID) (network.Stream, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
 	ctx = network.WithAllowLimitedConn(ctx, "exchange")
@@ -215,7 +221,7 @@ func open(ctx context.Context, h host.Host, to peer.AddrInfo) (network.Stream, e
 	if err := h.Connect(ctx, peer.AddrInfo{ID: to.ID}); err != nil {
 		return nil, fmt.Errorf("dial: %w", err)
 	}
-	s, err := h.NewStream(ctx, to.ID, exchange.Protocol)
+	s, err := h.NewStream(ctx, to.ID, id)
 	if err != nil {
 		return nil, fmt.Errorf("open stream: %w", err)
 	}
