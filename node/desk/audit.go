@@ -21,6 +21,8 @@ const (
 	actionRole     = audit.Role
 	actionKey      = audit.Key
 	actionPurge    = audit.Purge
+	actionSend     = audit.Send
+	actionReceive  = audit.Receive
 	actionSettings = audit.Settings
 )
 

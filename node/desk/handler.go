@@ -55,6 +55,9 @@ func (d *Desk) Register(mux *http.ServeMux) {
 	control.CaseClose.Handle(mux, d.CaseClose)
 	d.registerClinical(mux)
 
+	control.BundleWrite.Handle(mux, d.BundleWrite)
+	control.BundleRead.Handle(mux, d.BundleRead)
+
 	control.PeerList.Handle(mux, d.PeerList)
 	control.TransferList.Handle(mux, d.TransferList)
 	control.Events.Handle(mux, d.Events)

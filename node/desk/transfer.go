@@ -267,19 +267,25 @@ func (d *Desk) Wants(peer exchange.Peer, ask exchange.Ask) []exchange.Want {
 
 // Store keeps a range that verified.
 func (d *Desk) Store(_ exchange.Peer, w exchange.Want, data []byte, leaves [][32]byte) error {
-	p, err := d.blobs.Partial(w.Blob, w.Length)
-	if err != nil {
-		return err
-	}
-	if err := p.Write(w.First, data, leaves); err != nil {
-		return err
-	}
+	whole, err := d.keepRange(w, data, leaves)
 	// A manifest says what to want next, a viewer waits for its image, and after the last blob
 	// nothing follows that could share its sync.
-	if whole := d.plan.Stored(w); whole && (w.Priority <= priorityManifest || d.plan.Len() == 0) {
+	if whole && (w.Priority <= priorityManifest || d.plan.Len() == 0) {
 		d.blobs.Hurry()
 	}
-	return nil
+	return err
+}
+
+// keepRange writes a range and reports whether its blob is whole now.
+func (d *Desk) keepRange(w exchange.Want, data []byte, leaves [][32]byte) (whole bool, err error) {
+	p, err := d.blobs.Partial(w.Blob, w.Length)
+	if err != nil {
+		return false, err
+	}
+	if err := p.Write(w.First, data, leaves); err != nil {
+		return false, err
+	}
+	return d.plan.Stored(w), nil
 }
 
 // Dropped takes back wants that will not be answered.

@@ -32,6 +32,7 @@ const (
 	frameEnd     frameType = 15
 	frameJoin    frameType = 16
 	frameAccept  frameType = 17
+	framePart    frameType = 18 // in bundles only
 )
 
 // Errors of frames. Each is a protocol error.

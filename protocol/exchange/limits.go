@@ -84,4 +84,11 @@ const (
 	rangeTime = 100 * time.Millisecond
 	// busyTime is how long a peer is left alone that refused with busy.
 	busyTime = time.Second
+
+	// recipientsMax bounds the devices a bundle is sealed to: as a packet's seals.
+	recipientsMax = 128
+	// bundleKeysMax bounds the keys tried on each seal: those of a large node's persons.
+	bundleKeysMax = 5 * devicesMax
+	// partsMax bounds the files of one writing: a terabyte on sticks of a gigabyte.
+	partsMax = 1024
 )

@@ -303,6 +303,17 @@ func (p *Plan) Stored(w Want) (whole bool) {
 	return true
 }
 
+// Lacks says whether leaves that came unasked, in a bundle, are wanted, and how much.
+func (p *Plan) Lacks(w Want) (priority int, lacks bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	it := p.find(w.Blob, w.Length)
+	if it == nil || w.First < 0 || w.N < 1 || w.First+w.N > len(it.state) {
+		return 0, false
+	}
+	return it.Priority, slices.ContainsFunc(it.state[w.First:w.First+w.N], func(s leafState) bool { return s != leafStored })
+}
+
 // Dropped is Local.Dropped: the ranges are missing again. A peer that does not
 // have, may not give or spoiled a blob is not asked for it again until Again.
 func (p *Plan) Dropped(peer Peer, wants []Want, why Reason) {
