@@ -34,6 +34,17 @@ const (
 	FlagFailedChecks = 8
 )
 
+// What a Deid says of pixels and dates.
+const (
+	PixelsUnchecked = 1
+	PixelsClean     = 2
+	PixelsRedacted  = 3
+
+	DatesKept    = 1
+	DatesShifted = 2
+	DatesRemoved = 3
+)
+
 // Manifest is what a grant opens: a study with the references and keys of all
 // its blobs (FORMATS.md §3.5). Encode and DecodeManifest check every rule.
 type Manifest struct {

@@ -102,3 +102,6 @@ func (o *Outline) ushort(t Tag) (v int, present, ok bool) {
 	}
 	return int(o.order().Uint16(b)), true, true
 }
+
+// Raw is the value of a top-level element as it is, nil if it is absent or was not kept.
+func (o *Outline) Raw(t Tag) []byte { return o.value(t) }

@@ -68,7 +68,7 @@ func (x theater) printed() *report.Dossier {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	id, _ := ledger.ParseThreadID(x.id)
-	return x.dossier(x.threads[id])
+	return x.dossier(nil, x.threads[id])
 }
 
 // TestWrongPatientLeaves: once a study is reported as the wrong patient's nothing names that patient

@@ -531,7 +531,7 @@ func (d *Desk) reportBody(t *thread, p *person, row draftRow) (consult.ReportBod
 
 // imagesOf records what the signer had of a study.
 func (d *Desk) imagesOf(g consult.Grant) (report.Image, consult.ImageCount) {
-	row := d.caseStudy(g)
+	row := d.caseStudy(nil, g)
 	count := consult.ImageCount{Manifest: g.Manifest.ID, Version: g.Version, Seen: uint64(max(row.Present, 0))}
 	img := report.Image{
 		Manifest: g.Manifest.ID, Version: g.Version, Label: "study", Listed: uint64(max(row.Listed, 0)), Seen: count.Seen,
@@ -562,7 +562,7 @@ const labelMax = 200
 func (d *Desk) imageWarnings(t *thread) []string {
 	var out []string
 	for _, g := range t.fold().Grants {
-		row := d.caseStudy(g)
+		row := d.caseStudy(nil, g)
 		switch {
 		case row.Present < row.Listed:
 			out = append(out, "not all images are here: the report will say so")

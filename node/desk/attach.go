@@ -44,7 +44,7 @@ func (d *Desk) planAttach(ctx context.Context, req control.CaseAttachRequest) (*
 	}
 	plan := &newCase{p: p}
 	for _, g := range t.fold().Grants {
-		if h := d.studies.held[holdingKey{g.Lineage, g.Author}]; h != nil && h.row != nil && !g.Quarantined {
+		if h := d.studyAs(p, g); h != nil && h.row != nil && !g.Quarantined {
 			plan.holdings = append(plan.holdings, h)
 		}
 	}

@@ -150,8 +150,8 @@ func (d *Desk) caseRow(p *person, t *thread, clock consult.Clock) control.Case {
 	}
 	incomplete := false
 	for _, g := range s.Grants {
-		row := d.caseStudy(g)
-		if h := d.studies.held[holdingKey{g.Lineage, g.Author}]; h != nil && h.manifest != nil && !g.Quarantined && c.Patient+c.PatientName == "" {
+		row := d.caseStudy(p, g)
+		if h := d.studyAs(p, g); h != nil && h.manifest != nil && !g.Quarantined && c.Patient+c.PatientName == "" {
 			c.Patient = text.Line(strings.TrimLeft(h.manifest.Study.Age, "0") + h.manifest.Study.Sex)
 			if who := h.manifest.Study.Patient; who != nil {
 				c.PatientName, c.PatientID = text.Line(who.Name), text.Line(who.ID)
@@ -166,7 +166,8 @@ func (d *Desk) caseRow(p *person, t *thread, clock consult.Clock) control.Case {
 	return c
 }
 
-func (d *Desk) caseStudy(g consult.Grant) control.CaseStudy {
+// caseStudy is a study of a case as a person is to see it, with the counts of what was shared.
+func (d *Desk) caseStudy(p *person, g consult.Grant) control.CaseStudy {
 	row := control.CaseStudy{
 		Study: hex.EncodeToString(g.Lineage[:]), Listed: int(g.Instances), Prior: g.Prior,
 	}
@@ -175,6 +176,9 @@ func (d *Desk) caseStudy(g consult.Grant) control.CaseStudy {
 		return row
 	}
 	row.StudyUID, row.Expected = h.manifest.Study.UID, expected(h.manifest.Complete)
+	if o := d.studyAs(p, g); o != nil && o.manifest != nil {
+		row.Study, row.StudyUID = o.id(), o.manifest.Study.UID
+	}
 	if h.manifest.Version < g.Version {
 		row.Present = h.present() // the newest manifest is not here yet
 		return row
@@ -270,21 +274,23 @@ func (d *Desk) entryRow(p *person, s *consult.State, post *consult.Post, unseen 
 		id := post.ReplyTo.String()
 		e.ReplyTo = &id
 	}
-	e.Anchor = d.anchor(s, post.Anchor)
+	e.Anchor = d.anchor(p, s, post.Anchor)
 	return e
 }
 
-func (d *Desk) anchor(s *consult.State, a *consult.Anchor) *control.Anchor {
+// anchor is a place of a case as a person knows it.
+func (d *Desk) anchor(p *person, s *consult.State, a *consult.Anchor) *control.Anchor {
 	if a == nil {
 		return nil
 	}
-	out := &control.Anchor{Study: hex.EncodeToString(a.Lineage[:]), SOPUID: text.Line(a.SOPUID), Frame: a.Frame, Points: a.Points}
+	lineage, uid := d.placeAs(p, a.Lineage, a.SOPUID)
+	out := &control.Anchor{Study: hex.EncodeToString(lineage[:]), SOPUID: text.Line(uid), Frame: a.Frame, Points: a.Points}
 	for _, g := range s.Grants {
-		h := d.studies.held[holdingKey{g.Lineage, g.Author}]
+		h := d.studyAs(p, g)
 		if g.Lineage != a.Lineage || h == nil || h.manifest == nil {
 			continue
 		}
-		if at := h.places[a.SOPUID]; at != nil {
+		if at := h.places[uid]; at != nil {
 			out.SeriesUID = h.manifest.Series[at.series].UID
 		}
 	}

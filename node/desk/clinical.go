@@ -214,14 +214,14 @@ func (d *Desk) CaseOutcome(ctx context.Context, req control.CaseOutcomeRequest) 
 
 // CaseQuarantine locks a study of the case on every node that hears it (FIELD §4.3, G9).
 func (d *Desk) CaseQuarantine(ctx context.Context, req control.CaseQuarantineRequest) (control.EntryRef, error) {
-	return d.act(ctx, req.Case, ledger.WrongPatient, func(_ *person, t *thread) (any, error) {
+	return d.act(ctx, req.Case, ledger.WrongPatient, func(p *person, t *thread) (any, error) {
 		var found [][16]byte
 		for _, g := range t.fold().Grants {
-			uid := ""
-			if h := d.studies.held[holdingKey{g.Lineage, g.Author}]; h != nil && h.manifest != nil {
-				uid = h.manifest.Study.UID
+			id, uid := hex.EncodeToString(g.Lineage[:]), ""
+			if h := d.studyAs(p, g); h != nil && h.manifest != nil {
+				id, uid = h.id(), h.manifest.Study.UID
 			}
-			if req.Study == "" && !g.Quarantined || req.Study != "" && (idMatches(hex.EncodeToString(g.Lineage[:]), req.Study) || req.Study == uid) {
+			if req.Study == "" && !g.Quarantined || req.Study != "" && (idMatches(id, req.Study) || req.Study == uid) {
 				found = append(found, g.Lineage)
 			}
 		}

@@ -104,6 +104,9 @@ type Desk struct {
 	drafts   map[draftKey]*holding // studies begun by imports at work
 	unplaced [][]byte              // records of people who are nobody here yet
 	forgotMS int64                 // when waiting entries were dropped last
+	shares   map[holdingKey]*share // studies that persons here shared under pseudonyms
+	unplaced [][]byte // records of people who are nobody here yet
+	forgotMS int64    // when waiting entries were dropped last
 	inTime   targetsRead
 	views    map[viewKey]int64        // when a person's looking at a study was recorded last
 	came     map[ledger.EntryID]int64 // when entries came that claim a later time
@@ -137,6 +140,7 @@ func Open(ctx context.Context, cfg Config) (*Desk, error) {
 		closing:  make(chan struct{}),
 		studies:  newCatalogue(),
 		drafts:   map[draftKey]*holding{},
+		shares:   map[holdingKey]*share{},
 	}
 	d.door = newDoor(d)
 	if err := d.open(ctx, cfg.Passphrase); err != nil {

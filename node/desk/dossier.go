@@ -14,7 +14,7 @@ import (
 )
 
 // dossier is a case as reports of it are printed. Call with mu.
-func (d *Desk) dossier(t *thread) *report.Dossier {
+func (d *Desk) dossier(p *person, t *thread) *report.Dossier {
 	s := t.fold()
 	out := &report.Dossier{Case: s.Case, StateHash: s.Hash(), State: s.State, Flags: s.Flags, AtMS: d.nowMS()}
 	if r := s.Request; r != nil {
@@ -28,7 +28,7 @@ func (d *Desk) dossier(t *thread) *report.Dossier {
 		slices.SortFunc(out.Request.RequestForm, func(a, b report.Field) int { return strings.Compare(a.Name, b.Name) })
 	}
 	for _, g := range s.Grants {
-		d.dossierStudy(out, g)
+		d.dossierStudy(p, out, g)
 	}
 	for i := range s.Reports {
 		if r := &s.Reports[i]; r.Document != nil {
@@ -56,9 +56,9 @@ func (d *Desk) dossierPerson(id identity.PersonID) report.Person {
 	return p
 }
 
-func (d *Desk) dossierStudy(out *report.Dossier, g consult.Grant) {
-	row := d.caseStudy(g)
-	h := d.studies.held[holdingKey{g.Lineage, g.Author}]
+func (d *Desk) dossierStudy(p *person, out *report.Dossier, g consult.Grant) {
+	row := d.caseStudy(p, g)
+	h := d.studyAs(p, g)
 	if h == nil || h.manifest == nil {
 		return // only its counts are known, and the reports state them
 	}
@@ -80,8 +80,8 @@ func (d *Desk) dossierStudy(out *report.Dossier, g consult.Grant) {
 		return // one patient a case (FIELD §6, F1), and not the wrong one
 	}
 	out.Patient = report.Patient{Sex: m.Sex, Age: m.Age}
-	if p := m.Patient; p != nil {
-		out.Patient.Name, out.Patient.ID, out.Patient.Issuer, out.Patient.BirthDate = p.Name, p.ID, p.Issuer, p.BirthDate
+	if who := m.Patient; who != nil {
+		out.Patient.Name, out.Patient.ID, out.Patient.Issuer, out.Patient.BirthDate = who.Name, who.ID, who.Issuer, who.BirthDate
 	} else {
 		out.Patient.Pseudonymous, out.Patient.Name, out.Patient.ID = true, m.Pseudonym, m.Pseudonym
 	}

@@ -31,7 +31,8 @@ func (d *Desk) markLines(ctx context.Context, said string, at *located, frame in
 	var out []line
 	for i := range v.s.Marks {
 		m := &v.s.Marks[i]
-		if m.Removed || m.Place.Lineage != at.h.key.lineage || m.Place.SOPUID != at.row.UID || m.Place.Frame != uint64(frame)+1 {
+		lineage, uid := d.placeAs(p, m.Place.Lineage, m.Place.SOPUID)
+		if m.Removed || lineage != at.h.key.lineage || uid != at.row.UID || m.Place.Frame != uint64(frame)+1 {
 			continue
 		}
 		for _, f := range v.forms(m) {

@@ -56,7 +56,7 @@ func (d *Desk) evidence(p *person, t *thread) []report.Evidence {
 		m := &v.s.Marks[i]
 		fs := v.forms(m)
 		shown := fs[len(fs)-1]
-		e := report.Evidence{Label: markName(i), Where: d.whereOf(v.s, anchorOf(shown))}
+		e := report.Evidence{Label: markName(i), Where: d.whereOf(nil, v.s, anchorOf(shown))}
 		switch row := v.state(m, shown); {
 		case m.Removed:
 			e.Value = "removed"
@@ -106,11 +106,12 @@ func decimals(v control.MarkValue) int {
 	}
 }
 
-// whereOf names an image as a reader finds it. Call with mu.
-func (d *Desk) whereOf(s *consult.State, a *consult.Anchor) string {
+// whereOf names an image as p finds it; for nobody in particular as all members find it, who read
+// what goes into a report. Call with mu.
+func (d *Desk) whereOf(p *person, s *consult.State, a *consult.Anchor) string {
 	for _, g := range s.Grants {
-		h := d.studies.held[holdingKey{g.Lineage, g.Author}]
-		if g.Lineage != a.Lineage || h == nil || h.manifest == nil {
+		h := d.studyAs(p, g)
+		if h == nil || h.key.lineage != a.Lineage || h.manifest == nil {
 			continue
 		}
 		at := h.places[a.SOPUID]

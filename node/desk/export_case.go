@@ -54,11 +54,11 @@ func (d *Desk) recordExport(ctx context.Context, said string) error {
 
 func (d *Desk) writePapers(ctx context.Context, req control.CaseExportRequest) (files, warnings []string, err error) {
 	dossier, err := hold(d, func() (*report.Dossier, error) {
-		_, t, err := d.actingIn(ctx, req.Case)
+		p, t, err := d.actingIn(ctx, req.Case)
 		if err != nil {
 			return nil, err
 		}
-		return d.dossier(t), nil
+		return d.dossier(p, t), nil
 	})
 	if err != nil {
 		return nil, nil, err
@@ -123,13 +123,14 @@ func (d *Desk) pictures(ctx context.Context, dossier *report.Dossier) (warnings 
 
 // wrongStudies are the studies of a case that are another patient's: no picture of them leaves with it.
 func (d *Desk) wrongStudies(ctx context.Context, id string) (map[[16]byte]bool, error) {
-	_, t, err := d.actingIn(ctx, id)
+	p, t, err := d.actingIn(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	out := map[[16]byte]bool{}
 	for _, g := range t.fold().Grants {
-		out[g.Lineage] = out[g.Lineage] || g.Quarantined
+		lineage, _ := d.placeAs(p, g.Lineage, "")
+		out[lineage] = out[lineage] || g.Quarantined
 	}
 	return out, nil
 }
@@ -140,11 +141,11 @@ const picturesMax = 24
 // caption says where a picture is from, what is marked on it and by whom, and what is not true of it.
 func (d *Desk) caption(ctx context.Context, id string, marks []control.Mark, m control.Mark, pic control.Rendered) string {
 	where, _ := hold(d, func() (string, error) { // without a place the caption is shorter
-		_, t, err := d.actingIn(ctx, id)
+		p, t, err := d.actingIn(ctx, id)
 		if err != nil {
 			return "", err
 		}
-		return d.whereOf(t.fold(), &consult.Anchor{Lineage: lineageOf(m.Anchor.Study), SOPUID: m.Anchor.SOPUID, Frame: m.Anchor.Frame}), nil
+		return d.whereOf(p, t.fold(), &consult.Anchor{Lineage: lineageOf(m.Anchor.Study), SOPUID: m.Anchor.SOPUID, Frame: m.Anchor.Frame}), nil
 	})
 	lines := []string{where}
 	for _, x := range marks {

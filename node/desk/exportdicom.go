@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/curbside-p2p/curbside/consult/annot"
@@ -84,6 +83,11 @@ func (d *Desk) exportMarks(ctx context.Context, said string) ([]exportMark, []st
 		fs := v.forms(m)
 		f := fs[len(fs)-1]
 		at := v.image(m)
+		if at != nil { // the archive knows the originals, and gets nothing that it does not know
+			if at = d.originalOf(p, at); at == nil {
+				return nil, nil, control.Errorf(control.Refused, "a mark lies on an image that was shared under a pseudonym, and the original is not here any more")
+			}
+		}
 		switch {
 		case f.geometry == nil:
 			unread++
@@ -91,9 +95,6 @@ func (d *Desk) exportMarks(ctx context.Context, said string) ([]exportMark, []st
 		case at == nil || !d.here(&at.row):
 			absent++
 			continue
-		}
-		if at.h.row != nil && v.pseudonymous(m.Place.Lineage) {
-			return nil, nil, control.Errorf(control.Refused, "the study was shared under a pseudonym, and this version cannot put its identity back")
 		}
 		if len(fs) > 1 {
 			aside++
@@ -122,11 +123,6 @@ func (d *Desk) exportMarks(ctx context.Context, said string) ([]exportMark, []st
 		}
 	}
 	return out, warnings, nil
-}
-
-// pseudonymous reports whether a study was shared without its identity.
-func (v *marksView) pseudonymous(lineage [16]byte) bool {
-	return slices.ContainsFunc(v.s.Grants, func(g consult.Grant) bool { return g.Lineage == lineage && g.Mode == study.ModePseudonymised })
 }
 
 // describeImages reads the heads of the images that marks lie on.

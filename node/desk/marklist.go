@@ -32,7 +32,7 @@ func (d *Desk) markList(ctx context.Context, req control.MarkListRequest) ([]con
 		m := &v.s.Marks[i]
 		fs := v.forms(m)
 		shown := fs[len(fs)-1]
-		a := d.anchor(v.s, anchorOf(shown))
+		a := d.anchor(p, v.s, anchorOf(shown))
 		if m.Removed && !req.Removed || req.SOPUID != "" && a.SOPUID != req.SOPUID ||
 			req.SeriesUID != "" && a.SeriesUID != req.SeriesUID || req.Study != "" && !idMatches(a.Study, req.Study) {
 			continue

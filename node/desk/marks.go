@@ -231,7 +231,7 @@ func findMark(t *thread, said string) (*consult.Mark, error) {
 
 // findInCase finds an image in the studies that a case was granted.
 func (d *Desk) findInCase(p *person, t *thread, said, uid string) (*located, error) {
-	var found []*holding
+	var found []*located
 	coming := false
 	for _, g := range t.fold().Grants {
 		h := d.studies.held[holdingKey{g.Lineage, g.Author}]
@@ -239,21 +239,35 @@ func (d *Desk) findInCase(p *person, t *thread, said, uid string) (*located, err
 			coming = true
 			continue
 		}
-		if said != "" && !idMatches(h.id(), said) && h.manifest.Study.UID != said {
+		uid := uid
+		if s := d.shareFor(p, g.Lineage, g.Author); s != nil { // marks lie on what was shared
+			if o := d.studies.held[s.original]; o != nil && o.manifest != nil {
+				if said != "" && !idMatches(o.id(), said) && o.manifest.Study.UID != said {
+					continue
+				}
+				if o.places[uid] != nil {
+					uid = s.row.Link.SurrogateUID(uid)
+				}
+			}
+		} else if said != "" && !idMatches(h.id(), said) && h.manifest.Study.UID != said {
 			continue
 		}
 		if h.places[uid] != nil {
 			if g.Quarantined {
 				return nil, control.Errorf(control.Refused, "this study was reported as the wrong patient's")
 			}
-			found = append(found, h)
+			found = append(found, h.locate(p, h.places[uid]))
 		}
 	}
 	switch {
 	case len(found) == 1:
-		return found[0].locate(p, found[0].places[uid]), nil
+		return found[0], nil
 	case len(found) > 1:
-		return nil, severalStudies("several studies of this case hold this instance", found)
+		several := make([]*holding, 0, len(found))
+		for _, at := range found {
+			several = append(several, at.h)
+		}
+		return nil, severalStudies("several studies of this case hold this instance", several)
 	case coming:
 		return nil, control.Errorf(control.Refused, "no such image is known in this case: a study of it has not arrived yet")
 	}
@@ -345,7 +359,7 @@ func (d *Desk) postMark(ctx context.Context, req control.AnnotateRequest, m *mar
 		return none, err
 	}
 	a := &consult.Anchor{Lineage: m.place.Lineage, SOPUID: m.place.SOPUID, Frame: int(m.place.Frame - 1), Points: m.geometry.Pixels()}
-	out := control.Annotated{Entry: ref.Entry, Anchor: d.anchor(t.fold(), a), Measured: measuredRow(m)}
+	out := control.Annotated{Entry: ref.Entry, Anchor: d.anchor(p, t.fold(), a), Measured: measuredRow(m)}
 	if m.at != nil && m.measure {
 		out.Warnings = measureWarnings(out.Measured)
 	}

@@ -267,7 +267,7 @@ func dateText(da string) string {
 func (d *Desk) casesOf(p *person, x *patient) []*thread {
 	var out []*thread
 	for _, h := range x.studies {
-		for id := range h.threads {
+		for id := range d.casesWith(h) {
 			if t := d.threads[id]; t != nil && !slices.Contains(out, t) && d.inCase(p, t) && t.fold().Request != nil {
 				out = append(out, t)
 			}
@@ -374,10 +374,10 @@ func (d *Desk) studyItem(x *patient, h *holding) control.PatientItem {
 		Kind: "study", Date: known(dateText(st.Date)), Title: text.Line(st.Description), Study: h.id(), StudyUID: st.UID,
 		Modality: text.Line(strings.Join(st.Modalities, "\\")), BodyPart: text.Line(bodyPart(h)), Patient: x.id,
 	}
-	for id := range h.threads {
+	for id := range d.casesWith(h) {
 		if t := d.threads[id]; t != nil {
 			for _, g := range t.fold().Grants {
-				item.Quarantined = item.Quarantined || g.Lineage == h.key.lineage && g.Author == h.key.owner && g.Quarantined
+				item.Quarantined = item.Quarantined || d.studyAs(d.personOf(h.key.owner), g) == h && g.Quarantined
 			}
 		}
 	}

@@ -69,6 +69,9 @@ func (d *Desk) loadStudies() error {
 			return err
 		}
 	}
+	if err := d.loadShares(); err != nil {
+		return err
+	}
 	for _, t := range d.threads {
 		d.follow(t)
 	}
@@ -84,7 +87,8 @@ func (d *Desk) visible(p *person, h *holding) bool {
 		return false
 	}
 	if h.key.owner == p.id {
-		return true
+		s := d.shares[h.key] // its owner sees the original of a share instead
+		return s == nil || d.studies.held[s.original] == nil
 	}
 	for id := range h.threads {
 		if t := d.threads[id]; t != nil && t.ledger.Members().Ranks[p.id] > ledger.RankNone && !t.stranger {
@@ -300,7 +304,7 @@ func (d *Desk) StudyRemove(ctx context.Context, req control.StudyRequest) (contr
 	if err != nil {
 		return none, err
 	}
-	for id := range h.threads {
+	for id := range d.casesWith(h) {
 		if t := d.threads[id]; t != nil && openState(t.fold().State) {
 			return none, control.Errorf(control.Refused, "an open case holds this study").
 				WithHint("close the case first: curbside case close %s", id.String()[:8])
