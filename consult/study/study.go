@@ -91,14 +91,6 @@ func ParseJoined(head []byte, off int64, bulk io.ReaderAt, bulkLen int64) (*Inst
 	return ParseAt(&joined{head: head, off: off, bulk: bulk, bulkLen: bulkLen}, int64(len(head))+bulkLen)
 }
 
-// GuardJoined is Guard of head[:off] || bulk || head[off:], with bulk as for ParseJoined.
-func GuardJoined(head []byte, off int64, bulk io.ReaderAt, bulkLen int64) (*Outline, error) {
-	if off < 0 || off > int64(len(head)) || bulkLen < 0 {
-		return nil, refuse(Damaged, 0, "bulk offset beyond the head")
-	}
-	return Guard(&joined{head: head, off: off, bulk: bulk, bulkLen: bulkLen}, int64(len(head))+bulkLen)
-}
-
 // joined reads a split file without joining it. It stops short where head and
 // bulk meet, so that reading on in the head never opens the bulk.
 type joined struct {

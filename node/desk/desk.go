@@ -105,8 +105,6 @@ type Desk struct {
 	unplaced [][]byte              // records of people who are nobody here yet
 	forgotMS int64                 // when waiting entries were dropped last
 	shares   map[holdingKey]*share // studies that persons here shared under pseudonyms
-	unplaced [][]byte // records of people who are nobody here yet
-	forgotMS int64    // when waiting entries were dropped last
 	inTime   targetsRead
 	views    map[viewKey]int64        // when a person's looking at a study was recorded last
 	came     map[ledger.EntryID]int64 // when entries came that claim a later time
