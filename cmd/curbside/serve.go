@@ -19,8 +19,8 @@ const stopTime = 4500 * time.Millisecond
 
 // netFlags are the flags of serve, and of the interface where it brings its own node.
 type netFlags struct {
-	listen, bootstrap []string
-	lanOnly, noDHT    bool
+	listen, bootstrap, relay []string
+	lanOnly, noDHT           bool
 }
 
 func (n *netFlags) flags(cmd *cobra.Command) {
@@ -29,12 +29,12 @@ func (n *netFlags) flags(cmd *cobra.Command) {
 	f.BoolVar(&n.lanOnly, "lan-only", false, "stay in the local network: no DHT, no relays, no public addresses")
 	f.BoolVar(&n.noDHT, "no-dht", false, "do not use the DHT")
 	f.StringArrayVar(&n.bootstrap, "bootstrap", nil, "`ADDR` of a node that knows others; turns the DHT on (repeatable)")
+	f.StringArrayVar(&n.relay, "relay", nil, "`ADDR` of a curbside-relay, to be reached through where nothing else works (repeatable)")
 }
 
 // unbuiltFlags are flags of the contract whose part a later version brings: accepted, with a warning.
 func (n *netFlags) unbuiltFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringArray("relay", nil, "`ADDR` of a relay; not in this version (repeatable)")
 	f.String("dicom", "", "`HOST:PORT` of the DICOM listener; not in this version")
 	f.String("ae-title", "", "`TITLE` of the DICOM listener; not in this version")
 	f.StringArray("dicom-allow", nil, "`AET[@HOST]` that may store; not in this version")
@@ -51,17 +51,14 @@ func (n *netFlags) config(a *app, cmd *cobra.Command) (node.Config, error) {
 	for _, k := range s.Unknown {
 		a.warn("config.toml: this version does not know %q", k)
 	}
-	for _, name := range []string{"relay", "dicom", "ae-title", "dicom-allow", "dicom-cleartext", "web"} {
+	for _, name := range []string{"dicom", "ae-title", "dicom-allow", "dicom-cleartext", "web"} {
 		if f := cmd.Flags().Lookup(name); f != nil && f.Changed {
 			a.warn("--%s is accepted, but this version does not have that part yet", name)
 		}
 	}
-	if len(s.Relay) > 0 {
-		a.warn("the setting relay is accepted, but this version does not have that part yet")
-	}
 	cfg := node.Config{
 		Home: a.home, Passphrase: a.pass,
-		Listen: s.Listen, LANOnly: s.LANOnly, NoDHT: s.NoDHT, Bootstrap: s.Bootstrap, // and no relays, as warned
+		Listen: s.Listen, LANOnly: s.LANOnly, NoDHT: s.NoDHT, Bootstrap: s.Bootstrap, Relays: s.Relay,
 	}
 	changed := cmd.Flags().Changed
 	if changed("listen") {
@@ -76,6 +73,13 @@ func (n *netFlags) config(a *app, cmd *cobra.Command) (node.Config, error) {
 	if changed("bootstrap") {
 		cfg.Bootstrap = n.bootstrap
 	}
+	if changed("relay") {
+		cfg.Relays = n.relay
+	}
+	if cfg.LANOnly && len(cfg.Relays) > 0 {
+		a.warn("--lan-only: the relays are left out")
+		cfg.Relays = nil
+	}
 	return cfg, nil
 }
 
@@ -88,9 +92,10 @@ func (a *app) serveCmd() *cobra.Command {
 commands. It prints "ready" on stderr when it accepts them, and logs to stderr. Ctrl-C or
 SIGTERM stops it cleanly.
 
-Nobody is contacted but colleagues and the nodes named with --bootstrap.`,
+Nobody is contacted but colleagues, and the nodes named with --bootstrap and --relay.`,
 		Example: `  curbside serve
   curbside serve --listen 0.0.0.0:4001 --bootstrap /dns/node.example.org/tcp/4001/p2p/12D3…
+  curbside serve --relay /dns/relay.example.org/tcp/4001/p2p/12D3…      behind NAT
   curbside serve --lan-only                a mesh without internet`,
 		Args: places(),
 		RunE: a.work(func(cmd *cobra.Command, _ []string) error { return a.serve(cmd, &n) }),

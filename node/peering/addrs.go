@@ -88,6 +88,16 @@ func listenAddr(s string) ([]ma.Multiaddr, error) {
 	}, nil
 }
 
+// ParseListen reads listen addresses, multiaddrs or HOST:PORT for TCP and QUIC; none is
+// port 4001 everywhere.
+func ParseListen(given []string) ([]ma.Multiaddr, error) {
+	addrs, _, err := listenAddrs(given)
+	return addrs, err
+}
+
+// ParsePeers reads multiaddrs that end in /p2p/; those of self are left out.
+func ParsePeers(given []string, self peer.ID) ([]peer.AddrInfo, error) { return peerAddrs(given, self) }
+
 // peerAddrs reads multiaddrs that end in /p2p/; one's own is left out.
 func peerAddrs(given []string, self peer.ID) ([]peer.AddrInfo, error) {
 	var as []ma.Multiaddr
@@ -243,12 +253,13 @@ func rank(as []ma.Multiaddr) []network.AddrDelay {
 type gate struct {
 	lanOnly bool
 	wanted  func(peer.ID) bool
+	dial    func(peer.ID, ma.Multiaddr) bool // or nil
 }
 
 func (g gate) InterceptPeerDial(peer.ID) bool { return true }
 
 func (g gate) InterceptAddrDial(p peer.ID, a ma.Multiaddr) bool {
-	if g.lanOnly && !onLAN(a) {
+	if g.lanOnly && !onLAN(a) || g.dial != nil && !g.dial(p, a) {
 		return false
 	}
 	return g.wanted(p) || reachable(a)

@@ -54,10 +54,33 @@ func (n *Node) Checks() []Finding {
 			Hint: hintIf(up == 0 && len(boot) > 0, "no bootstrap node answers; contacts are dialled at their last addresses"),
 		})
 	}
+	if len(n.cfg.Relays) > 0 {
+		out = append(out, n.checkRelays())
+	}
 	if d != nil {
 		out = append(out, Finding{Name: "dht", OK: true, Detail: fmt.Sprintf("%d peers in the table", d.RoutingTable().Size())})
 	}
 	return out
+}
+
+// checkRelays says at how many relays the node can be reached, and why not at the others.
+func (n *Node) checkRelays() Finding {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	up, why := 0, ""
+	for _, l := range n.links {
+		if l.up {
+			up++
+		} else {
+			why = l.why
+		}
+	}
+	f := Finding{Name: "relays", OK: up > 0, Detail: fmt.Sprintf("reachable through %d of %d", up, len(n.links))}
+	if why != "" {
+		f.Detail += ": " + why
+	}
+	f.Hint = hintIf(up == 0, "check the address of --relay, and ask its operator whether this node's peer id is allowed")
+	return f
 }
 
 func connected(nw network.Network, peers []peer.AddrInfo) (up int) {

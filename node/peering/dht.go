@@ -34,7 +34,7 @@ func (n *Node) startDHT(ctx context.Context, h host.Host) error {
 	if n.cfg.LANOnly {
 		mode = dht.ModeServer // a client until reachable from outside would be one for ever
 	}
-	d, err := newDHT(h, mode, newMeter(time.Now), func() []peer.AddrInfo { return n.boot })
+	d, err := newDHT(h, mode, newMeter(time.Now), filter, func() []peer.AddrInfo { return n.boot })
 	if err != nil {
 		return err
 	}
@@ -47,13 +47,19 @@ func (n *Node) startDHT(ctx context.Context, h host.Host) error {
 	return nil
 }
 
+// ServeDHT makes a host that everybody reaches a node of the DHT, with the bounds that any
+// node has. Keep says which addresses it may learn and dial.
+func ServeDHT(h host.Host, boot []peer.AddrInfo, keep func([]ma.Multiaddr) []ma.Multiaddr) (*dht.IpfsDHT, error) {
+	return newDHT(h, dht.ModeServer, newMeter(time.Now), keep, func() []peer.AddrInfo { return boot })
+}
+
 // newDHT configures the DHT of NETWORK §4.1. Provider records are in memory: they live for hours
 // and their authors renew them. No values: nothing republishes them.
-func newDHT(h host.Host, mode dht.ModeOpt, m *meter, boot func() []peer.AddrInfo) (*dht.IpfsDHT, error) {
+func newDHT(h host.Host, mode dht.ModeOpt, m *meter, keep func([]ma.Multiaddr) []ma.Multiaddr, boot func() []peer.AddrInfo) (*dht.IpfsDHT, error) {
 	d, err := dht.New(h,
 		dht.ProtocolPrefix(dhtPrefix), dht.Mode(mode), dht.DisableValues(),
 		dht.ProviderManagerOpts(records.ProvideValidity(provideValid), records.ProviderAddrTTL(provideAddrs)),
-		dht.BootstrapPeersFunc(boot), dht.AddressFilter(filter),
+		dht.BootstrapPeersFunc(boot), dht.AddressFilter(keep),
 		dht.RoutingTablePeerDiversityFilter(diverse{dht.NewRTPeerDiversityFilter(h, diversePerBucket, diversePerTable), h}),
 		dht.OnRequestHook(m.hook))
 	if err != nil {

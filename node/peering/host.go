@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/p2p/host/autorelay"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
@@ -34,35 +34,46 @@ var errInUse = errors.New("address is in use")
 
 // newHost makes the host of NETWORK §2.
 func (n *Node) newHost() (host.Host, error) {
-	rm, err := resourceManager()
+	listen, err := n.freeAddrs()
 	if err != nil {
 		return nil, err
 	}
-	cm, err := connmgr.NewConnManager(connsLow, connsHigh, connmgr.WithGracePeriod(connsGrace))
+	opts, err := Base(n.key, listen, connsLow, connsHigh, nil)
+	if err != nil {
+		return nil, err
+	}
+	opts = append(opts,
+		libp2p.ConnectionGater(gate{lanOnly: n.cfg.LANOnly, wanted: n.wants, dial: n.cfg.dial}),
+		libp2p.AddrsFactory(n.announced), libp2p.SwarmOpts(swarm.WithDialRanker(rank)))
+	return libp2p.New(append(opts, n.reach(listen)...)...)
+}
+
+// Base is what every host of curbside is made of, a relay's too: transports with tuned
+// sockets, TLS alone, windows and limits. The connection manager trims from high to low;
+// more, if given, adds limits of further services.
+func Base(key crypto.PrivKey, listen []ma.Multiaddr, low, high int, more func(*rcmgr.ScalingLimitConfig)) ([]libp2p.Option, error) {
+	rm, err := resourceManager(more)
+	if err != nil {
+		return nil, err
+	}
+	cm, err := connmgr.NewConnManager(low, high, connmgr.WithGracePeriod(connsGrace))
 	if err != nil {
 		return nil, fmt.Errorf("connection manager: %w", err)
 	}
 	mux := *yamux.DefaultTransport // a copy: DefaultTransport is global
 	mux.InitialStreamWindowSize = streamWindow
 	mux.ConnectionWriteTimeout = connWriteTime
-	listen, err := n.freeAddrs()
-	if err != nil {
-		return nil, err
-	}
-	opts := []libp2p.Option{
-		libp2p.Identity(n.key), libp2p.ListenAddrs(listen...),
+	return []libp2p.Option{
+		libp2p.Identity(key), libp2p.ListenAddrs(listen...),
 		libp2p.Transport(newTCP),
 		libp2p.Transport(libp2pquic.NewTransport),
 		// No Noise: X25519 only, and recorded sessions must stay closed (FORMATS §2).
 		libp2p.Security(libp2ptls.ID, libp2ptls.New),
 		libp2p.Muxer(yamux.ID, &mux),
 		libp2p.ResourceManager(rm), libp2p.ConnectionManager(cm),
-		libp2p.ConnectionGater(gate{lanOnly: n.cfg.LANOnly, wanted: n.wants}),
-		libp2p.AddrsFactory(announce), libp2p.SwarmOpts(swarm.WithDialRanker(rank)),
 		libp2p.UserAgent("curbside"), libp2p.ProtocolVersion("curbside/1"),
 		libp2p.DisableMetrics(), libp2p.Ping(false),
-	}
-	return libp2p.New(append(opts, n.reach(listen)...)...)
+	}, nil
 }
 
 // reach is what takes a node beyond its LAN; nothing of it waits for an answer at start.
@@ -70,16 +81,10 @@ func (n *Node) reach(listen []ma.Multiaddr) []libp2p.Option {
 	if n.cfg.LANOnly {
 		return []libp2p.Option{libp2p.DisableRelay()}
 	}
-	var opts []libp2p.Option
 	if !slices.ContainsFunc(listen, func(a ma.Multiaddr) bool { return !manet.IsIPLoopback(a) }) {
-		return opts // there is no way out of loopback
+		return nil // there is no way out of loopback
 	}
-	opts = append(opts, libp2p.EnableHolePunching(), libp2p.EnableAutoNATv2(), libp2p.NATPortMap())
-	if len(n.relays) > 0 {
-		opts = append(opts, libp2p.EnableAutoRelayWithStaticRelays(n.relays,
-			autorelay.WithBootDelay(0), autorelay.WithBackoff(30*time.Second)))
-	}
-	return opts
+	return []libp2p.Option{libp2p.EnableHolePunching(), libp2p.EnableAutoNATv2(), libp2p.NATPortMap()}
 }
 
 // freeAddrs is where to listen: as told, or where the default port is taken on any
@@ -105,7 +110,7 @@ var (
 	lan6 = []string{"::1/128", "fc00::/7", "fe80::/10"}
 )
 
-func resourceManager() (network.ResourceManager, error) {
+func resourceManager(more func(*rcmgr.ScalingLimitConfig)) (network.ResourceManager, error) {
 	limits := rcmgr.DefaultLimits
 	libp2p.SetDefaultServiceLimits(&limits)
 	all := rcmgr.BaseLimit{StreamsInbound: streamsIn, StreamsOutbound: streamsIn, Streams: 2 * streamsIn, Memory: exchangeMemory}
@@ -117,6 +122,9 @@ func resourceManager() (network.ResourceManager, error) {
 	limits.AddProtocolPeerLimit(exchange.Protocol, one, rcmgr.BaseLimitIncrease{})
 	limits.AddServiceLimit(serviceName, all, rcmgr.BaseLimitIncrease{})
 	limits.AddServicePeerLimit(serviceName, one, rcmgr.BaseLimitIncrease{})
+	if more != nil {
+		more(&limits)
+	}
 
 	var p4, p6 []rcmgr.NetworkPrefixLimit
 	var free []rate.PrefixLimit

@@ -33,12 +33,7 @@ type keeper struct {
 	addrs  []ma.Multiaddr // Node.mu guards it
 }
 
-func (k *keeper) kick() {
-	select {
-	case k.wake <- struct{}{}:
-	default:
-	}
-}
+func (k *keeper) kick() { poke(k.wake) }
 
 // targets reads what cards and invites say of peers; addresses that are no
 // multiaddrs are left out.
@@ -124,7 +119,7 @@ func (n *Node) keep(id peer.ID) *keeper {
 func (k *keeper) loop(ctx context.Context, h host.Host) {
 	if k.n.id > k.id {
 		// Both sides often start at once, as mDNS shows each to the other: one yields.
-		k.pause(ctx, yieldTime)
+		pause(ctx, yieldTime)
 	}
 	failed, brief := 0, 0
 	for ctx.Err() == nil {
@@ -136,7 +131,7 @@ func (k *keeper) loop(ctx context.Context, h host.Host) {
 			}
 			failed = 0
 			// The other side may be dialling too.
-			k.pause(ctx, jitter(yieldTime))
+			pause(ctx, jitter(yieldTime))
 			continue
 		}
 		lasted, broke := k.try(ctx, h)
@@ -147,7 +142,7 @@ func (k *keeper) loop(ctx context.Context, h host.Host) {
 			// It was up and broke: dial again at once. One that the peer ended has time.
 			brief++
 			failed = 0
-			k.pause(ctx, jitter(yieldTime))
+			pause(ctx, jitter(yieldTime))
 			continue
 		}
 		if k.n.with(k.id) != nil {
@@ -164,7 +159,7 @@ func backoff(failed int) time.Duration {
 	return jitter(min(d, backoffMax))
 }
 
-func (k *keeper) pause(ctx context.Context, d time.Duration) {
+func pause(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -175,7 +170,7 @@ func (k *keeper) pause(ctx context.Context, d time.Duration) {
 
 // wait waits for the backoff or a sign of life, and for a moment at least.
 func (k *keeper) wait(ctx context.Context, d time.Duration) {
-	k.pause(ctx, min(d, backoffMin/2))
+	pause(ctx, min(d, backoffMin/2))
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -236,6 +231,11 @@ func (n *Node) notice(h host.Host) (stop func()) {
 		if k, ok := n.keepers[c.RemotePeer()]; ok {
 			k.kick()
 		}
+		n.better(c)
+	}, DisconnectedF: func(_ network.Network, c network.Conn) {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.lostRelay(c.RemotePeer())
 	}}
 	h.Network().Notify(b)
 	return func() { h.Network().StopNotify(b) }
@@ -248,6 +248,10 @@ func (n *Node) kickAll() {
 	for _, k := range n.keepers {
 		k.kick()
 	}
+	for _, l := range n.links {
+		poke(l.wake)
+	}
+	poke(n.direct)
 }
 
 var _ exchange.Clock = clock{}

@@ -64,6 +64,16 @@ const (
 	// foundMax bounds the addresses taken from one announcement.
 	foundMax = 32
 
+	// relayBackoffMax bounds the wait for a relay that is away; libp2p's own is an hour.
+	relayBackoffMax = 30 * time.Second
+	// circuitAddrsMax bounds the addresses of a relay that ours are told by.
+	circuitAddrsMax = 4
+	// directEvery is how often a direct path is looked for where a relay carries.
+	directEvery = 5 * time.Minute
+	// upgradeYield is how long the node with the higher PeerID lets the other begin the
+	// session on a direct path.
+	upgradeYield = 2 * time.Second
+
 	// targetsMax bounds the peers looked after: contacts and members of cases.
 	targetsMax = 4096
 	// quicDelayLAN, quicDelay and relayDelay are how long the better ways to dial lead.

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	dht "github.com/libp2p/go-libp2p-kad-dht"
@@ -55,6 +56,8 @@ type Config struct {
 	// Moved, if given, is called when Self has changed: cards are to be renewed.
 	Moved func()
 	Log   *slog.Logger
+
+	dial func(peer.ID, ma.Multiaddr) bool // if given, says what may be dialled: tests stand behind NAT so
 }
 
 // ErrNotRunning says that the node is not started (any more).
@@ -74,7 +77,9 @@ type Node struct {
 	relays []peer.AddrInfo
 	log    *slog.Logger
 
-	renewed chan struct{} // targets may be others now
+	renewed  chan struct{}                  // targets may be others now
+	direct   chan struct{}                  // direct paths may be there now
+	circuits atomic.Pointer[[]ma.Multiaddr] // addresses at relays
 
 	mu       sync.Mutex // guards all below
 	host     host.Host  // nil unless running
@@ -87,6 +92,7 @@ type Node struct {
 	joining  map[peer.ID]int      // Joins and verifications under way
 	verifies map[peer.ID]int      // verify streams of others
 	keepers  map[peer.ID]*keeper
+	links    []*link
 	lan      string         // why mDNS does not run
 	lanDials chan struct{}  // bounds dials to strangers on the LAN
 	work     sync.WaitGroup // sessions and keepers
@@ -103,7 +109,7 @@ func New(cfg Config) (*Node, error) {
 		return nil, fmt.Errorf("node key: %w", err)
 	}
 	n := &Node{
-		cfg: cfg, key: key, id: id, log: cfg.Log, renewed: make(chan struct{}, 1),
+		cfg: cfg, key: key, id: id, log: cfg.Log, renewed: make(chan struct{}, 1), direct: make(chan struct{}, 1),
 		sessions: map[*session]struct{}{}, live: map[peer.ID]*session{},
 		unproven: map[peer.ID]int{}, joining: map[peer.ID]int{}, verifies: map[peer.ID]int{}, keepers: map[peer.ID]*keeper{},
 		lanDials: make(chan struct{}, lanDialsMax),
@@ -143,10 +149,12 @@ func (n *Node) Run(ctx context.Context, ready func()) error {
 	h.SetStreamHandler(exchange.Protocol, n.accept)
 	n.startDirectory(ctx, h)
 	n.startVerify(h)
-	stopNotify := n.notice(h)
+	stopNotify := n.notice(h) //nolint:contextcheck // what it starts lives by Node.ctx, which this is
 	defer stopNotify()
 	n.work.Go(func() { n.supervise(ctx, h) })
 	n.work.Go(func() { n.retargets(ctx) })
+	n.keepRelays(ctx, h)
+	n.work.Go(func() { n.directLoop(ctx, h) })
 	n.Renew()
 	if ready != nil {
 		ready()
@@ -160,7 +168,7 @@ func (n *Node) stop(cancel context.CancelFunc) {
 	cancel()
 	n.mu.Lock()
 	h, d := n.host, n.dht
-	n.host, n.dht, n.lister = nil, nil, nil
+	n.host, n.dht, n.lister, n.links = nil, nil, nil, nil
 	n.mu.Unlock()
 	h.RemoveStreamHandler(exchange.Protocol)
 	h.RemoveStreamHandler(verifyID)
@@ -258,6 +266,7 @@ type PeerInfo struct {
 	Devices []identity.DeviceID
 	Known   bool   // a contact or a case member
 	Path    string // direct, relay or lan
+	Limited bool   // the path is too narrow for images
 	Addr    string
 	RTT     time.Duration // 0 if not known
 	Since   time.Time

@@ -103,7 +103,7 @@ func (n *Node) run(ctx context.Context, st network.Stream, initiator bool) error
 		Initiator: initiator, Self: identity.PeerID(n.id), Peer: identity.PeerID(s.peer),
 		Local: n.cfg.Local, Clock: clock{}, Software: n.cfg.Software,
 		Proven:  func(_ exchange.Peer, text [32]byte) error { return n.prove(s, text) },
-		Stalled: n.Wanted,
+		Stalled: n.Wanted, Slim: st.Conn().Stat().Limited,
 	})
 	n.mu.Lock()
 	n.sessions[s] = struct{}{}
@@ -138,11 +138,14 @@ func (n *Node) prove(s *session, text [32]byte) error {
 	now := time.Now()
 	if old := n.live[s.peer]; old != nil {
 		age := now.Sub(old.since)
-		if age < freshTime && (age > onceTime || bytes.Compare(old.text[:], text[:]) < 0) {
+		if s.supersedes(old) {
+			old.exchange.Drain()
+		} else if age < freshTime && (age > onceTime || bytes.Compare(old.text[:], text[:]) < 0) {
 			n.mu.Unlock()
 			return errDuplicate
+		} else {
+			old.cancel()
 		}
-		old.cancel()
 	}
 	s.text, s.since, s.proven = text, now, true
 	n.live[s.peer] = s
@@ -200,7 +203,7 @@ func (s *session) info() PeerInfo {
 	a := s.conn.RemoteMultiaddr()
 	return PeerInfo{
 		PeerID: identity.PeerID(s.peer), Devices: p.Devices, Known: p.Known,
-		Path: pathOf(a), Addr: a.String(), RTT: st.RTT, Since: s.since, Stats: st,
+		Path: pathOf(a), Limited: s.conn.Stat().Limited, Addr: a.String(), RTT: st.RTT, Since: s.since, Stats: st,
 	}
 }
 

@@ -48,7 +48,7 @@ func (s *Session) pump() {
 // askMore sends one frame of wants. It reports whether another may follow.
 func (s *Session) askMore() bool {
 	peer := s.Peer()
-	if !peer.Known || !s.greeted.Load() {
+	if !peer.Known || !s.greeted.Load() || s.cfg.Slim || s.drain.Load() != 0 {
 		return false
 	}
 	wants := s.askFor(peer, s.fetch.urgentAsk())

@@ -21,6 +21,10 @@ const (
 	silentTime = 60 * time.Second
 	// stallTime is how long it may do so before others are asked (NETWORK §9).
 	stallTime = 3 * time.Second
+	// drainTime is how long a session may go on after another took its place, looked at
+	// every drainStep.
+	drainTime = 5 * time.Second
+	drainStep = 250 * time.Millisecond
 	// endTime is how long an end may take to write.
 	endTime = time.Second
 

@@ -27,6 +27,8 @@ type Config struct {
 	// anything is served, with the hash T of the session that both sides know.
 	// An error ends the session: peering drops duplicates so.
 	Proven func(p Peer, transcript [32]byte) error
+	// Slim keeps bulk off the stream: the path carries entries only.
+	Slim bool
 	// Stalled, if given, is called now and then while the peer owes ranges and
 	// sends nothing: others may be asked for them, if somebody calls Wanted.
 	Stalled func()
@@ -75,6 +77,7 @@ type Session struct {
 	heardAt atomic.Int64 // UnixNano of the last bytes
 	writing atomic.Int64 // UnixNano since when the writer has waited for the stream, 0 if not
 	watched atomic.Bool  // the watch is on
+	drain   atomic.Int64 // UnixNano since when nothing new is wanted, 0 if not
 
 	emu    sync.Mutex // guards err, ended, timers
 	err    error
@@ -460,6 +463,24 @@ func (s *Session) Wanted() { poke(s.more) }
 func (s *Session) Renew() {
 	s.renew.Store(true)
 	poke(s.look)
+}
+
+// Drain wants nothing new of the peer and ends the session once what is under way, both
+// ways, has come: another session with the peer has begun on a better path. It never blocks.
+func (s *Session) Drain() {
+	if s.drain.CompareAndSwap(0, s.cfg.Clock.Now().UnixNano()) {
+		s.after(drainStep, s.drained)
+	}
+}
+
+// drained ends the session if nothing is under way, or too long.
+func (s *Session) drained() {
+	_, open := s.fetch.wanted()
+	if open == 0 && s.out.idle() || s.cfg.Clock.Now().UnixNano()-s.drain.Load() >= int64(drainTime) {
+		s.quit(errEnded)
+		return
+	}
+	s.after(drainStep, s.drained)
 }
 
 // Peer is the other side as proven so far.
