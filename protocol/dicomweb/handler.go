@@ -1,6 +1,7 @@
 package dicomweb
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -125,7 +126,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		scheme = "https"
 	}
 	req := &request{Request: r, h: h, w: w, access: access, base: scheme + "://" + r.Host + prefix + Root}
-	req.route(strings.Split(strings.Trim(path, "/"), "/"))
+	req.route(r.Context(), strings.Split(strings.Trim(path, "/"), "/"))
 }
 
 // hostOK keeps web pages out that let a name of theirs point at this address (DNS rebinding).
@@ -178,7 +179,7 @@ func splitKey(r *http.Request) (key, rest, prefix string) {
 }
 
 // route finds the resource. A UID that is none is nothing that is here.
-func (r *request) route(at []string) {
+func (r *request) route(ctx context.Context, at []string) {
 	if at[0] == "" {
 		at = at[1:]
 	}
@@ -192,7 +193,7 @@ func (r *request) route(at []string) {
 	case post && !r.access.Write:
 		fail(r.w, http.StatusForbidden, "this key only reads")
 	case post:
-		r.store(p)
+		r.store(ctx, p)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		r.w.Header().Set("Allow", "GET, HEAD, POST, OPTIONS")
 		fail(r.w, http.StatusMethodNotAllowed, "method not allowed")

@@ -11,13 +11,13 @@ import (
 )
 
 // store answers STOW-RS (PS3.18 §10.5).
-func (r *request) store(into Path) {
+func (r *request) store(ctx context.Context, into Path) {
 	files, status, why := r.received()
 	if files == nil {
 		fail(r.w, status, why)
 		return
 	}
-	results, err := takeAll(r.Context(), r.access.Source, files, into)
+	results, err := takeAll(ctx, r.access.Source, files, into)
 	if err != nil && len(results) == 0 {
 		status, why = storeFailure(err)
 		fail(r.w, status, why)
