@@ -200,7 +200,7 @@ func (r *request) route(ctx context.Context, at []string) {
 	case !r.access.Read:
 		fail(r.w, http.StatusForbidden, "this key only stores")
 	default:
-		r.get(p, tail)
+		r.get(p, tail) //nolint:contextcheck // the request carries its context
 	}
 }
 
