@@ -12,30 +12,46 @@ import (
 )
 
 func (a *app) importCmd() *cobra.Command {
-	return &cobra.Command{
+	var c captureFlags
+	cmd := &cobra.Command{
 		Use:   "import PATH...",
-		Short: "take studies in: files, folders, DICOMDIR media, zip archives",
+		Short: "take studies in: DICOM files, folders, media, zip archives; photos, films and papers",
 		Long: `import takes DICOM files in, from files, folders, DICOMDIR media and zip archives. Each file
 comes back byte for byte on export. What is refused is named with its reason, the others
-go in; importing the same again adds nothing.`,
+go in; importing the same again adds nothing.
+
+JPEG, PNG, TIFF and PDF files become DICOM instances: say whose they are. On a terminal what
+is not said is asked for. A JPEG keeps its picture as it is and loses its place, its camera and
+whatever else its file says; it is turned upright. Nothing is guessed: a side or a size that
+nobody states is not in it.`,
 		Example: `  curbside import ~/scans/2026-03-02
   curbside import /media/cdrom/DICOMDIR
-  curbside import study.zip --json`,
+  curbside import study.zip --json
+  curbside import sole.jpg --patient-name Rojas^Ana --patient-id 4711 --body-part FOOT --laterality left
+  curbside import film.png --conversion film --modality DX --study 81b4 --known-length "120,80;620,80=50"
+  curbside import letter.pdf --study 81b4 --description "Referral letter"`,
 		Args: places("PATH..."),
 		RunE: a.work(func(cmd *cobra.Command, args []string) error {
 			paths, err := absolute(args)
 			if err != nil {
 				return err
 			}
-			return a.importPaths(cmd.Context(), paths)
+			said, err := a.capture(cmd, &c, paths)
+			if err != nil {
+				return err
+			}
+			return a.importPaths(cmd.Context(), paths, said)
 		}),
 	}
+	c.flags(cmd)
+	a.complete(cmd, "study", a.studyIDs)
+	return cmd
 }
 
-func (a *app) importPaths(ctx context.Context, paths []string) error {
+func (a *app) importPaths(ctx context.Context, paths []string, said *control.Capture) error {
 	var res *control.ImportResult
 	b := a.bar()
-	err := stream(ctx, a, control.Import, control.ImportRequest{Paths: paths}, func(e control.ImportEvent) error {
+	err := stream(ctx, a, control.Import, control.ImportRequest{Paths: paths, Capture: said}, func(e control.ImportEvent) error {
 		if e.Result != nil {
 			res = e.Result
 			return nil
@@ -54,6 +70,7 @@ func (a *app) importPaths(ctx context.Context, paths []string) error {
 	if res == nil {
 		return control.Errorf(control.Internal, "the node went away")
 	}
+	a.warnAll(res.Warnings)
 	if err := a.emit(*res, func(pg *page) { pg.imported(res) }); err != nil {
 		return err
 	}

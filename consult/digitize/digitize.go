@@ -59,14 +59,14 @@ func Sniff(begin []byte) Format {
 		return len(begin) >= at+len(magic) && string(begin[at:at+len(magic)]) == magic
 	}
 	switch {
+	case has(128, "DICM"): // whatever its preamble looks like (PS3.10 §7.1)
+		return ""
 	case has(0, "\xFF\xD8\xFF"):
 		return JPEG
 	case has(0, "\x89PNG\r\n\x1a\n"):
 		return PNG
 	case has(0, "II*\x00"), has(0, "MM\x00*"):
 		return TIFF
-	case has(128, "DICM"):
-		return ""
 	case bytes.Contains(begin[:min(len(begin), 1024)], []byte("%PDF-")): // as viewers accept it
 		return PDF
 	case has(4, "ftypheic"), has(4, "ftypheix"), has(4, "ftypmif1"), has(4, "ftyphevc"):
@@ -144,6 +144,17 @@ func Make(file []byte, c *Capture) (*Made, error) {
 		return nil, err
 	}
 	return p.instances(c)
+}
+
+// Taken is when a photo says that it was taken, as DA and TM; empty where it says nothing.
+func Taken(file []byte) (date, clock string) {
+	if Sniff(file) != JPEG {
+		return "", ""
+	}
+	if j, err := parseJPEG(file); err == nil && len(j.exif.taken) == 14 {
+		return j.exif.taken[:8], j.exif.taken[8:]
+	}
+	return "", ""
 }
 
 // picture is a file read: pages, and what it says of its making.

@@ -594,6 +594,7 @@ func samples(t testing.TB) map[string][]byte {
 	add("colours", pages(t, marked(8, 8), marked(8, 8)), nil)
 	add("both", photo, func(c *Capture) { c.Laterality, c.BodyPart = "B", "" })
 	add("unsaid", photo, func(c *Capture) { c.Laterality, c.BodyPart, c.Description = "", "CHEST", "" })
+	add("bare", photo, func(c *Capture) { c.Laterality, c.BodyPart, c.Orientation = "", "", [2]string{} })
 	add("paper", []byte("%PDF-1.4\n1 0 obj << >> endobj\ntrailer << >>\n%%EOF"), nil)
 	add("animal", photo, func(c *Capture) {
 		c.Of.Patient.Species, c.Of.Patient.Breed, c.Of.Patient.Responsible, c.Of.Patient.Role = "Canine", "Beagle", "Roe^Rita", "OWNER"

@@ -104,7 +104,7 @@ func (c *Capture) series() object.Set {
 	switch {
 	case c.Laterality == "B" || c.Laterality == "U":
 		return append(s, object.Str(0x00200062, "CS", c.Laterality)) // which then speaks for the image alone
-	case c.Laterality != "" || Paired(c.BodyPart):
+	case c.Laterality != "" || c.BodyPart == "" || Paired(c.BodyPart):
 		return append(s, object.Str(0x00200060, "CS", c.Laterality)) // type 2C: empty where it should be known
 	}
 	return s
@@ -194,6 +194,7 @@ func document(file []byte, c *Capture) (*Made, error) {
 	}
 	doc := *c
 	doc.Conversion, doc.Modality = "SD", modalityDocuments
+	doc.BodyPart, doc.Laterality = "", "" // of a picture
 	m := c.Next(true)
 	s := object.Modules(c.Of, m, ClassPDF, doc.Modality)
 	s = append(s, doc.series()...)

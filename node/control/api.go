@@ -190,6 +190,8 @@ type ContactVerifyRequest struct {
 // ImportRequest names absolute paths of files, folders, DICOMDIRs and zip archives.
 type ImportRequest struct {
 	Paths []string `json:"paths"`
+	// Capture makes instances of the pictures and documents among them; nil refuses these.
+	Capture *Capture `json:"capture,omitempty"`
 }
 
 // ImportEvent is progress, or (once, last) the result.
@@ -208,6 +210,8 @@ type ImportResult struct {
 	Refused []RefusedFile   `json:"refused"`
 	Read    int             `json:"read"` // files that were only read: DICOMDIRs
 	Seconds float64         `json:"seconds"`
+	// Warnings say what is not in the instances that were made of pictures.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // ImportedStudy is one study that an import touched.

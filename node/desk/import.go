@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/curbside-p2p/curbside/consult/codec"
+	"github.com/curbside-p2p/curbside/consult/digitize"
 	"github.com/curbside-p2p/curbside/consult/study"
 	"github.com/curbside-p2p/curbside/node/control"
 	"github.com/curbside-p2p/curbside/protocol/blob"
@@ -53,7 +54,8 @@ type outcome struct {
 	path   string
 	size   int64
 	sealed *sealedFile
-	listed []string // file ids of a DICOMDIR
+	made   []*sealedFile // of a picture, instead of sealed
+	listed []string      // file ids of a DICOMDIR
 	read   bool
 	reason string // refused
 	detail string
@@ -74,6 +76,7 @@ type importRun struct {
 	events  control.ImportEvent
 	drafts  map[string]*holding // studies that this run met, by study key
 	origin  uint64              // of the studies that it begins
+	capture *capturing          // what is said of pictures; nil where these are refused
 }
 
 // Import takes files, folders, zip archives and media in. What is reported as done is durable.
@@ -95,13 +98,16 @@ func (d *Desk) Import(ctx context.Context, req control.ImportRequest, emit func(
 		}
 	}
 	r := d.newImportRun(p, originImported)
+	if r.capture, err = d.newCapturing(ctx, p, req.Capture); err != nil {
+		return err
+	}
 	start := time.Now()
 	res, err := r.run(ctx, req.Paths, emit)
 	r.batch.Abort()
 	if err != nil {
 		return err
 	}
-	res.Seconds = time.Since(start).Seconds()
+	res.Seconds, res.Warnings = time.Since(start).Seconds(), r.capture.said()
 	d.record(p, actionImport, "", nil)
 	return emit(control.ImportEvent{
 		Files: r.events.Files, Done: r.events.Done, Bytes: r.events.Bytes,
@@ -122,7 +128,11 @@ func (r *importRun) run(ctx context.Context, paths []string, emit func(control.I
 	defer cancel()
 	var wg sync.WaitGroup
 	wg.Go(func() { r.find(ctx, paths) })
-	for range runtime.GOMAXPROCS(0) {
+	workers := runtime.GOMAXPROCS(0)
+	if r.capture != nil {
+		workers = 1 // pictures are numbered as they were named, and decoded one at a time
+	}
+	for range workers {
 		wg.Go(func() { r.work(ctx) })
 	}
 	go func() { wg.Wait(); close(r.done) }()
@@ -205,6 +215,9 @@ func (r *importRun) take(s source) outcome {
 	begin := make([]byte, min(s.size, metaMax))
 	if _, err := io.ReadFull(io.NewSectionReader(f, 0, s.size), begin); err != nil {
 		return refuse(study.Unreadable, "changed or cut while it was read")
+	}
+	if format := digitize.Sniff(begin); format != "" {
+		return r.digitize(s, f, format, out)
 	}
 	directory := study.IsDICOMDIR(begin)
 	if directory && s.size > directoryMax {
@@ -399,6 +412,9 @@ func (r *importRun) collect(ctx context.Context, emit func(control.ImportEvent) 
 		case out.read:
 			res.Read++
 			media = append(media, out)
+		case out.made != nil:
+			pending = append(pending, out.made...)
+			pendingBytes += out.size
 		default:
 			pending = append(pending, out.sealed)
 			pendingBytes += out.size
