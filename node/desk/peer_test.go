@@ -567,3 +567,39 @@ func TestLostLeaves(t *testing.T) {
 		t.Errorf("lost leaves are not wanted again: %d of %d", have, total)
 	}
 }
+
+// TestVouched: a case of somebody unknown is no stranger's where a contact invited this node to it,
+// and one where somebody unknown did so is.
+func TestVouched(t *testing.T) {
+	t.Parallel()
+	for _, contact := range []bool{true, false} {
+		d := openDesk(t, t.TempDir())
+		friend, requester := newOther(t, "Friend"), newOther(t, "Requester")
+		own := d.persons[0].profile
+		if contact {
+			friend.befriend(d)
+		}
+		friend.learn(own)
+		requester.learn(friend.profile[friend.id])
+		lt, items := requester.found()
+		role := func(by, to *other, prof *identity.Profile, rank ledger.Rank) {
+			body := ledger.RoleBody{Person: prof.ID, Rank: rank, Record: &prof.Person}
+			for _, c := range prof.Devices {
+				body.Certs = append(body.Certs, wire.Raw(c.Bytes))
+			}
+			more, err := lt.Role(by.local(), body, time.Now().UnixMilli(), to)
+			if err != nil {
+				t.Fatal(err)
+			}
+			items = append(items, sealedOf(more)...)
+		}
+		role(requester, requester, friend.profile[friend.id], ledger.RankAdmin)
+		friend.learn(requester.profile[requester.id])
+		role(friend, friend, own, ledger.RankWriter)
+		d.Receive(friend.peer(), nil, items)
+		cases, err := d.CaseList(t.Context(), control.None{})
+		if err != nil || len(cases) != 1 || cases[0].Stranger == contact {
+			t.Errorf("invited by a contact %v: cases %+v, %v", contact, cases, err)
+		}
+	}
+}

@@ -266,8 +266,8 @@ func (d *Desk) append(t *thread, p *person, kind ledger.Kind, body any) (ledger.
 	return items[len(items)-1].Entry, nil
 }
 
-// unstrange decides anew which cases were brought by strangers: those whose requester is nobody's
-// contact here. One that no longer is begins to fetch.
+// unstrange decides anew which cases were brought by strangers: those of which neither the requester
+// nor who invited somebody here is a contact. One that no longer is begins to fetch.
 func (d *Desk) unstrange() {
 	for _, t := range d.threads {
 		was := t.stranger
@@ -285,17 +285,36 @@ func (d *Desk) fromStranger(t *thread) bool {
 		if d.personOf(f) != nil {
 			return false
 		}
-		for _, p := range d.persons {
-			if row, ok := d.contact(p, f); ok && m.Ranks[p.id] > ledger.RankNone && rankOfTrust(row.Trust) >= rankOfTrust(trustInvited) {
-				return false
-			}
+		if slices.ContainsFunc(d.persons, func(p *person) bool { return m.Ranks[p.id] > ledger.RankNone && d.trusts(p, f) }) {
+			return false
 		}
+	}
+	if slices.ContainsFunc(t.ledger.Entries(), d.vouched) {
+		return false
 	}
 	// A case that somebody here takes part in stays where it is when the contact goes. A stranger's
 	// gets no receipt.
 	return !slices.ContainsFunc(t.ledger.Entries(), func(e *ledger.Entry) bool {
 		return e.Kind == ledger.Receipt && d.personOf(e.Person) != nil
 	})
+}
+
+func (d *Desk) trusts(p *person, id identity.PersonID) bool {
+	row, ok := d.contact(p, id)
+	return ok && rankOfTrust(row.Trust) >= rankOfTrust(trustInvited)
+}
+
+// vouched says whether an entry is one by which a contact brought somebody of this node into a case.
+func (d *Desk) vouched(e *ledger.Entry) bool {
+	if e.Kind != ledger.Role {
+		return false
+	}
+	var b ledger.RoleBody
+	if wire.Unmarshal(e.Body, &b) != nil || b.Rank == ledger.RankNone {
+		return false // the ledger has read it before
+	}
+	p := d.personOf(b.Person)
+	return p != nil && d.trusts(p, e.Person)
 }
 
 // forgetWaiting drops what nobody completed within a day (FORMATS §12).

@@ -93,11 +93,17 @@ on() { local n=$1; shift; "$curbside" --home "$dir/$n" "$@"; }
 # field NAME: the first text of that name in JSON.
 field() { grep -o "\"$1\":\"[^\"]*\"" | head -1 | cut -d'"' -f4; }
 person() { on "$1" --json init --name "$1" --no-passphrase 2>/dev/null | field person >"$dir/$1.person"; }
+# run_within HOST COMMAND...: in the background, its pid in pid[HOST], what it says in HOST.log.
+run_within() {
+	local h=$1; shift
+	# Not through a function: it would be the pid of a subshell, whose end its child survives.
+	ip netns exec "$(ns "$h")" "$@" >"$dir/$h.out" 2>"$dir/$h.log" &
+	pid[$h]=$!
+}
 # launch starts a node, ready waits until nodes answer, serve does both.
 launch() {
 	local n=$1; shift
-	within "$n" "$curbside" --home "$dir/$n" serve "$@" 2>"$dir/$n.log" &
-	pid[$n]=$!
+	run_within "$n" "$curbside" --home "$dir/$n" serve "$@"
 }
 ready() {
 	local n until
