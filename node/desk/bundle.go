@@ -181,7 +181,7 @@ func (d *Desk) bundleCases(plan *bundlePlan, said []string) ([]*thread, error) {
 		}
 	}
 	if left > 0 {
-		plan.warn = append(plan.warn, fmt.Sprintf("left out, as not every recipient is a member: %d cases; write a bundle for each recipient", left))
+		plan.warn = append(plan.warn, fmt.Sprintf("cases left out, as not every recipient is a member: %d; write a bundle for each recipient", left))
 	}
 	if len(out) == 0 {
 		return nil, control.Errorf(control.Refused, "no case is shared with all of the recipients").WithHint("open one with: curbside request --to …; or write a bundle for each")

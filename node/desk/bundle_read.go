@@ -304,7 +304,7 @@ func (r *bundleReading) settle() error {
 	}
 	d.mu.Unlock()
 	if strange > 0 {
-		r.res.Warnings = append(r.res.Warnings, fmt.Sprintf("%d cases are from nobody you know: they wait apart, and no image of them was taken", strange))
+		r.res.Warnings = append(r.res.Warnings, fmt.Sprintf("cases from nobody you know: %d; they wait apart, and no image of them was taken", strange))
 	}
 	d.postReceipts(r.touched)
 	return nil
