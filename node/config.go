@@ -57,6 +57,18 @@ type Settings struct {
 	DesktopNotices bool     `toml:"desktop-notices"`
 	// Views are filters of the worklist that a user keeps, such as night=stat overdue.
 	Views []string `toml:"views"`
+	// DICOM is where modalities and PACS send to, HOST:PORT; nothing is no listener. AETitle is what
+	// it goes by, DICOMAllow who may store: AET or AET@HOST.
+	DICOM          string   `toml:"dicom"`
+	AETitle        string   `toml:"ae-title"`
+	DICOMAllow     []string `toml:"dicom-allow"`
+	DICOMCleartext bool     `toml:"dicom-cleartext"`
+	// The listener's certificate and key, and the CA whose certificates callers must show: PEM files.
+	DICOMCert string `toml:"dicom-tls-cert"`
+	DICOMKey  string `toml:"dicom-tls-key"`
+	DICOMCA   string `toml:"dicom-tls-ca"`
+	// Settle is how long a study that comes from the hospital must be quiet to count as whole.
+	Settle string `toml:"settle"`
 	// Destinations are where the hospital side sends and asks, by name: [destination.NAME].
 	Destinations map[string]gateway.Settings `toml:"destination"`
 	// Unknown are keys of the file that this version does not know, for a warning.
@@ -67,6 +79,7 @@ type Settings struct {
 func defaults() Settings {
 	return Settings{
 		Listen: []string{}, Bootstrap: []string{}, Relay: []string{}, Targets: []string{}, Hook: []string{}, Views: []string{},
+		DICOMAllow: []string{}, AETitle: aeTitle, Settle: desk.SettleAfter.String(),
 		Consent: "treatment", Trust: "invited", Lock: lockAfter.String(), Graphics: "auto",
 	}
 }
@@ -95,6 +108,14 @@ var settings = map[string]setting{
 		parse: func(s string) (any, error) { return s, desk.CheckWebhook(s) },
 		get:   func(s Settings) any { return s.Webhook },
 	},
+	"dicom":           {parse: parseText, get: func(s Settings) any { return s.DICOM }},
+	"ae-title":        {parse: parseAET, get: func(s Settings) any { return s.AETitle }},
+	"dicom-allow":     {parse: parseList, get: func(s Settings) any { return s.DICOMAllow }},
+	"dicom-cleartext": {parse: parseBool, get: func(s Settings) any { return s.DICOMCleartext }},
+	"dicom-tls-cert":  {parse: parseText, get: func(s Settings) any { return s.DICOMCert }},
+	"dicom-tls-key":   {parse: parseText, get: func(s Settings) any { return s.DICOMKey }},
+	"dicom-tls-ca":    {parse: parseText, get: func(s Settings) any { return s.DICOMCA }},
+	"settle":          {parse: parseDuration, get: func(s Settings) any { return s.Settle }},
 	"views":           {parse: parseList, get: func(s Settings) any { return s.Views }},
 	"desktop-notices": {parse: parseBool, get: func(s Settings) any { return s.DesktopNotices }},
 	"trust":           {allowed: []string{"invited", "verified"}, get: func(s Settings) any { return s.Trust }},
@@ -222,6 +243,10 @@ func readSettings(home string) ([]byte, error) {
 	}
 	return b, nil
 }
+
+func parseText(s string) (any, error) { return s, nil }
+
+func parseAET(s string) (any, error) { return s, gateway.CheckAET(s) }
 
 func parseBool(s string) (any, error) {
 	b, err := strconv.ParseBool(s)

@@ -48,7 +48,7 @@ type Config struct {
 	NoMDNS     bool
 	Bootstrap  []string
 	Relays     []string
-	AETitle    string // of the hospital side
+	DICOM      gateway.Listen // the hospital side's listener, none if it has no address
 	Version    string
 	Log        *slog.Logger
 	Now        func() time.Time // time.Now if nil
@@ -180,6 +180,7 @@ func (n *Node) run(ctx context.Context, network *peering.Node, socket net.Listen
 				}
 				return nil
 			})
+			n.serveHospital(ctx, g)
 			ready()
 		})
 	})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/curbside-p2p/curbside/consult/study"
 	"github.com/curbside-p2p/curbside/node/control"
@@ -18,6 +19,10 @@ const (
 	TakenConflict  = "conflict"  // another one of its name is held; both are kept, this one apart
 	TakenRefused   = "refused"
 )
+
+// SettleAfter is how long a study must be quiet to count as whole, unless a setting says otherwise
+// (IMAGING §2.4).
+const SettleAfter = time.Minute
 
 // Taken says what became of a file.
 type Taken struct {
@@ -56,6 +61,19 @@ func (d *Desk) TakeAs(ctx context.Context, path, from, sopClass, sopUID string) 
 		}
 		return nil
 	})
+}
+
+// Holds reports whether an instance is held in its place by a person of this node, as an own one:
+// on the disk, that is.
+func (d *Desk) Holds(sopClass, sopUID string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, h := range d.holders(sopUID) {
+		if h.row != nil && h.at(h.places[sopUID]).SOPClass == sopClass {
+			return true
+		}
+	}
+	return false
 }
 
 // door is where the hospital's files come in, many at a time.

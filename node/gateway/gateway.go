@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -122,13 +123,19 @@ type Config struct {
 	Now          func() time.Time
 }
 
-// Gateway knows the destinations.
+// Gateway knows the destinations, and runs the listener.
 type Gateway struct {
 	cfg Config
+
+	mu       sync.Mutex // guards what follows
+	listener *listener
+	pending  map[string]chan<- report // transactions of storage commitment that wait, by UID
 }
 
 // New makes a gateway. Nothing is dialled or listened on.
-func New(cfg Config) *Gateway { return &Gateway{cfg: cfg} }
+func New(cfg Config) *Gateway {
+	return &Gateway{cfg: cfg, pending: map[string]chan<- report{}}
+}
 
 // Names lists the destinations.
 func (g *Gateway) Names() ([]string, error) {

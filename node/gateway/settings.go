@@ -2,10 +2,10 @@ package gateway
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"net/url"
-	"strings"
+
+	"github.com/curbside-p2p/curbside/protocol/dimse"
 )
 
 var (
@@ -13,7 +13,6 @@ var (
 	errBoth      = errors.New("a destination speaks DICOM or DICOMweb, not both")
 	errPort      = errors.New("want a port from 1 to 65535")
 	errRetrieve  = errors.New("retrieve is get or move")
-	errAET       = errors.New("an AE title is 1 to 16 printable characters, without backslash")
 	errURL       = errors.New("want a URL such as https://pacs.example.org/dicom-web")
 	errPair      = errors.New("a certificate wants its key, and a key its certificate")
 	errCleartext = errors.New("without TLS everybody on the way can read it: say tls, or cleartext if the network is yours")
@@ -58,18 +57,7 @@ func (s Settings) checkWeb() error {
 }
 
 // CheckAET says whether a text can be an AE title.
-func CheckAET(s string) error {
-	// PS3.5 §6.2, AE: 16 characters of the default repertoire, no backslash, not blank.
-	if len(s) > 16 || strings.TrimSpace(s) == "" {
-		return errAET
-	}
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' || s[i] == '\\' {
-			return fmt.Errorf("%w", errAET)
-		}
-	}
-	return nil
-}
+func CheckAET(s string) error { return dimse.CheckAET(s) }
 
 // Loopback reports whether a host is this machine and nothing leaves it.
 func Loopback(host string) bool {
