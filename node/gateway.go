@@ -21,7 +21,7 @@ var destinationName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
 
 func (n *Node) newGateway() *gateway.Gateway {
 	if n.cfg.DICOM.AETitle == "" {
-		n.cfg.DICOM.AETitle = aeTitle
+		n.cfg.DICOM.AETitle = n.setting("ae-title")
 	}
 	return gateway.New(gateway.Config{
 		AETitle: n.cfg.DICOM.AETitle, Tmp: n.dir.Tmp(), Log: n.cfg.Log, Now: n.cfg.Now,

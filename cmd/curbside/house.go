@@ -146,7 +146,11 @@ func (a *app) auditCmd() *cobra.Command {
 
 func (a *app) configCmd() *cobra.Command {
 	all := node.SettingKeys()
-	keys := strings.Join(all[:len(all)/2], ", ") + ",\n" + strings.Join(all[len(all)/2:], ", ")
+	keys := ""
+	for half := range slices.Chunk(all, 6) {
+		keys += strings.Join(half, ", ") + ",\n"
+	}
+	keys = strings.TrimSuffix(keys, ",\n")
 	complete := func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp

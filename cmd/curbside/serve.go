@@ -11,6 +11,7 @@ import (
 
 	"github.com/curbside-p2p/curbside/node"
 	"github.com/curbside-p2p/curbside/node/control"
+	"github.com/curbside-p2p/curbside/node/gateway"
 	"github.com/curbside-p2p/curbside/storage"
 )
 
@@ -21,6 +22,7 @@ const stopTime = 4500 * time.Millisecond
 type netFlags struct {
 	listen, bootstrap, relay []string
 	lanOnly, noDHT           bool
+	dicom                    gateway.Listen
 }
 
 func (n *netFlags) flags(cmd *cobra.Command) {
@@ -30,15 +32,12 @@ func (n *netFlags) flags(cmd *cobra.Command) {
 	f.BoolVar(&n.noDHT, "no-dht", false, "do not use the DHT")
 	f.StringArrayVar(&n.bootstrap, "bootstrap", nil, "`ADDR` of a node that knows others; turns the DHT on (repeatable)")
 	f.StringArrayVar(&n.relay, "relay", nil, "`ADDR` of a curbside-relay, to be reached through where nothing else works (repeatable)")
+	n.dicomFlags(cmd)
 }
 
 // unbuiltFlags are flags of the contract whose part a later version brings: accepted, with a warning.
 func (n *netFlags) unbuiltFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.String("dicom", "", "`HOST:PORT` of the DICOM listener; not in this version")
-	f.String("ae-title", "", "`TITLE` of the DICOM listener; not in this version")
-	f.StringArray("dicom-allow", nil, "`AET[@HOST]` that may store; not in this version")
-	f.Bool("dicom-cleartext", false, "DICOM without TLS beyond loopback; not in this version")
 	f.String("web", "", "`HOST:PORT` of the web viewer's listener; not in this version")
 }
 
@@ -51,7 +50,7 @@ func (n *netFlags) config(a *app, cmd *cobra.Command) (node.Config, error) {
 	for _, k := range s.Unknown {
 		a.warn("config.toml: this version does not know %q", k)
 	}
-	for _, name := range []string{"dicom", "ae-title", "dicom-allow", "dicom-cleartext", "web"} {
+	for _, name := range []string{"web"} {
 		if f := cmd.Flags().Lookup(name); f != nil && f.Changed {
 			a.warn("--%s is accepted, but this version does not have that part yet", name)
 		}
@@ -80,6 +79,7 @@ func (n *netFlags) config(a *app, cmd *cobra.Command) (node.Config, error) {
 		a.warn("--lan-only: the relays are left out")
 		cfg.Relays = nil
 	}
+	cfg.DICOM = n.dicomConfig(s, changed)
 	return cfg, nil
 }
 
@@ -96,7 +96,8 @@ Nobody is contacted but colleagues, and the nodes named with --bootstrap and --r
 		Example: `  curbside serve
   curbside serve --listen 0.0.0.0:4001 --bootstrap /dns/node.example.org/tcp/4001/p2p/12D3…
   curbside serve --relay /dns/relay.example.org/tcp/4001/p2p/12D3…      behind NAT
-  curbside serve --lan-only                a mesh without internet`,
+  curbside serve --lan-only                a mesh without internet
+  curbside serve --dicom 127.0.0.1:11112 --dicom-allow CT1 --dicom-allow PACS@10.0.0.7`,
 		Args: places(),
 		RunE: a.work(func(cmd *cobra.Command, _ []string) error { return a.serve(cmd, &n) }),
 	}
