@@ -226,7 +226,7 @@ func (l *listener) store(ctx context.Context, in dimse.Incoming, data io.Reader)
 	if !l.door.Room() {
 		return l.refuse(in, dimse.OutOfResources, "disk is full")
 	}
-	path, err := spool(l.g.cfg.Tmp, in, data)
+	path, err := spoolInstance(l.g.cfg.Tmp, in, data)
 	defer removeFile(path)
 	if err != nil {
 		return l.refuse(in, dimse.OutOfResources, "cannot keep it")
@@ -260,8 +260,8 @@ func statusOf(reason string) dimse.Status {
 	return dimse.CannotUnderstand
 }
 
-// spool writes a data set to a temporary Part 10 file.
-func spool(tmp string, in dimse.Incoming, data io.Reader) (string, error) {
+// spoolInstance writes a data set to a temporary Part 10 file.
+func spoolInstance(tmp string, in dimse.Incoming, data io.Reader) (string, error) {
 	f, err := os.CreateTemp(tmp, "dicom-*")
 	if err != nil {
 		return "", err
