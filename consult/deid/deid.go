@@ -53,6 +53,9 @@ const (
 // Options are the options of PS3.15 §E.3 that are chosen.
 type Options struct {
 	ModifiedDates, FullDates, Characteristics, Descriptors, Device, Institution bool
+	// Content keeps what people wrote in a document, a report or a presentation state, which a
+	// person has read and released: everything but the identity in its head.
+	Content bool
 }
 
 // Profiles lists the profiles, the default first.

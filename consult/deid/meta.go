@@ -12,13 +12,7 @@ const implementation = "2.25.218467395041763118259843019225317730561"
 // meta writes preamble and File Meta anew: nothing of the old ones stays (PS3.10 §7.1).
 func (w *rewriter) meta() ([]byte, error) {
 	o := w.s.Outline
-	class := trim(o.Raw(0x00080016))
-	if class == "" {
-		class = o.MetaClass
-	}
-	if !Registered(class) { // a private class: its UID is mapped as any other
-		class = w.c.UID(class)
-	}
+	sopClass, _ := w.class(o.Raw(0x00080016))
 	sop, _ := w.uids(o.Raw(0x00080018))
 	cd := coding{}
 	ui := func(out []byte, t study.Tag, v string) []byte {
@@ -26,7 +20,7 @@ func (w *rewriter) meta() ([]byte, error) {
 		return append(appendHeader(out, t, [2]byte{'U', 'I'}, len(b), cd), b...)
 	}
 	group := append(appendHeader(nil, 0x00020001, [2]byte{'O', 'B'}, 2, cd), 0, 1)
-	group = ui(group, 0x00020002, class)
+	group = ui(group, 0x00020002, trim(sopClass))
 	group = ui(group, 0x00020003, trim(sop))
 	group = ui(group, 0x00020010, w.out.Syntax)
 	group = ui(group, 0x00020012, implementation)
@@ -55,6 +49,9 @@ func (w *rewriter) added(cd coding) []piece {
 		out = append(out, text(0x00280303, "CS", "REMOVED"))
 	} else {
 		out = append(out, text(0x00280303, "CS", "UNMODIFIED"))
+	}
+	if w.native != nil {
+		out = append(out, text(0x00280301, "CS", "NO"))
 	}
 	if w.out.Age != "" {
 		out = append(out, text(0x00101010, "AS", w.out.Age))

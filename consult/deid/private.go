@@ -36,7 +36,7 @@ func (sc scope) private(e *study.Element) action {
 	}
 	creator := study.Tag(uint32(e.Tag.Group())<<16 | uint32(uint16(e.Tag)>>8))
 	for _, vr := range safe[sc.creators[creator]][byte(e.Tag)] {
-		if string(e.VR[:]) == vr {
+		if string(e.VR[:]) == vr || string(e.VR[:]) == "UN" && (vr == "IS" || vr == "DS") {
 			return keep
 		}
 	}

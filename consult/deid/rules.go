@@ -27,6 +27,8 @@ const (
 	optFullDates
 	optModifiedDates
 	optDescriptors
+	optStructured
+	optGraphics
 )
 
 // action is what is done with an element.
@@ -91,8 +93,11 @@ func (o Options) decide(t study.Tag, vr string) action {
 		return remove
 	}
 	vrs := known(t)
-	if len(vrs) == 0 || vr == "UN" || !fits(vr, vrs) {
-		return o.misfit(t, vrs)
+	if vr == "UN" && len(vrs) > 0 { // its bytes are what the dictionary says (PS3.5 §6.2.2)
+		vr = vrs[0]
+	}
+	if !fits(vr, vrs) {
+		return remove
 	}
 	if r := byTag[t]; r != nil {
 		return o.named(r, vr)
@@ -121,18 +126,6 @@ func fits(vr string, vrs []string) bool {
 		(vr == "OB" || vr == "OW") && (slices.Contains(vrs, "OB") || slices.Contains(vrs, "OW"))
 }
 
-// misfit is the rule for what has another VR than it should, or no known tag. Numbers that
-// arrive as UN are kept if they can be nothing else (PS3.5 §6.2.2).
-func (o Options) misfit(t study.Tag, vrs []string) action {
-	if len(vrs) == 1 && binaryNumber(vrs[0]) && byTag[t] == nil {
-		return keep
-	}
-	if slices.Contains(vrs, "SQ") && byTag[t] == nil {
-		return enter
-	}
-	return remove
-}
-
 func binaryNumber(vr string) bool {
 	switch vr {
 	case "US", "SS", "UL", "SL", "FL", "FD", "SV", "UV", "AT":
@@ -158,6 +151,8 @@ func (o Options) named(r *row, vr string) action {
 		return retained(vr, verbose)
 	case says(o.ModifiedDates, optModifiedDates) == 'C':
 		return retained(vr, shift)
+	case o.Content && (r.options[optStructured] == 'C' || r.options[optGraphics] == 'C' || r.tag == 0x00420011):
+		return retained(vr, verbose)
 	case says(o.Device, optDevice) == 'K', says(o.Institution, optInstitution) == 'K':
 		return retained(vr, verbose)
 	case says(o.Device, optDevice) == 'C', says(o.Characteristics, optCharacteristics) == 'C', says(o.Descriptors, optDescriptors) == 'C':
@@ -223,7 +218,10 @@ func (o Options) unnamed(t study.Tag, vr string) action {
 	case "CS", "IS", "DS", "AS":
 		return keep
 	case "LO", "SH", "LT", "ST", "UT", "UC":
-		if texts[t] != nil {
+		switch {
+		case o.Content:
+			return verbose
+		case texts[t] != nil:
 			return keep
 		}
 		return remove

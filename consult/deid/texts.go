@@ -10,20 +10,20 @@ import (
 // texts are the free and short texts that the table does not name and that stay, each by a way
 // that lets known values pass alone: the reviewed keep-list of IMAGING.md §8.1.
 var texts = map[study.Tag]func(string) string{
-	0x00080070: words,                           // Manufacturer
-	0x00081090: words,                           // Manufacturer's Model Name
-	0x00080100: code,                            // Code Value, where the scheme is public
-	0x00080104: words,                           // Code Meaning
-	0x00080103: matching(`^[0-9.]{1,16}$`),      // Coding Scheme Version
-	0x00080102: scheme,                          // Coding Scheme Designator
-	0x00080105: scheme,                          // Mapping Resource
-	0x00102201: words,                           // Patient Species Description
-	0x00102292: words,                           // Patient Breed Description
-	0x00180024: matching(sequenceName),          // Sequence Name
-	0x00189005: words,                           // Pulse Sequence Name
-	0x00181210: matching(kernel),                // Convolution Kernel
-	0x00189316: words,                           // CT reconstruction kernel group
-	0x00181160: words,                           // Filter Type
+	0x00080070: words,                                       // Manufacturer
+	0x00081090: words,                                       // Manufacturer's Model Name
+	0x00080100: code,                                        // Code Value, where the scheme is public
+	0x00080104: words,                                       // Code Meaning
+	0x00080103: matching(`^[0-9.]{1,16}$`),                  // Coding Scheme Version
+	0x00080102: scheme,                                      // Coding Scheme Designator
+	0x00080105: scheme,                                      // Mapping Resource
+	0x00102201: words,                                       // Patient Species Description
+	0x00102292: words,                                       // Patient Breed Description
+	0x00180024: matching(sequenceName),                      // Sequence Name
+	0x00189005: words,                                       // Pulse Sequence Name
+	0x00181210: matching(kernel),                            // Convolution Kernel
+	0x00189316: words,                                       // CT reconstruction kernel group
+	0x00181160: words,                                       // Filter Type
 	0x00181261: words, 0x00181250: words, 0x00181251: words, // plate, coils
 	0x00181020: matching(`^[0-9A-Za-z]{0,3}[0-9][0-9.\-_ ]{0,12}$`), // Software Versions
 	0x00181271: matching(`^[0-9.]{1,8}$`),
@@ -34,8 +34,8 @@ var texts = map[study.Tag]func(string) string{
 	0x00281055: words,                    // Window Center & Width Explanation
 	0x00283003: words,                    // LUT Explanation
 	0x00283004: words,                    // Modality LUT Type
-	0x00409210: words, // LUT Label
-	0x00540400: words, // Image ID
+	0x00409210: words,                    // LUT Label
+	0x00540400: words,                    // Image ID
 	0x00541103: words, 0x00541104: words, // reconstruction, detector
 	0x00180031: words, 0x00180034: words, // radiopharmaceutical, intervention drug
 	0x00181030: words,

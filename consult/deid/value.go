@@ -1,9 +1,9 @@
 package deid
 
 import (
-	"bytes"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -80,7 +80,13 @@ func (w *rewriter) kept(t study.Tag, vr string, old []byte, sc scope, cd coding)
 		return v, dummy
 	}
 	if t.Group()%2 == 1 {
-		return old, keep
+		return privateValue(t, vr, old)
+	}
+	if classes[t] {
+		return w.class(old)
+	}
+	if t == 0x00080008 && w.native != nil { // PS3.3 C.7.6.1.1.2: the pixels are not the original ones
+		return derived(old)
 	}
 	switch vr {
 	case "IS", "DS":
@@ -139,17 +145,16 @@ func each(old []byte, fits func(string) bool) ([]byte, action) {
 	if all {
 		return old, keep
 	}
-	return join(values, "CS"), clean
+	return join(values), clean
 }
 
 // join writes values; where none is left the value is empty.
-func join(values []string, vr string) []byte {
+func join(values []string) []byte {
 	for _, v := range values {
 		if v != "" {
 			return pad(strings.Join(values, "\\"), ' ')
 		}
 	}
-	_ = vr
 	return nil
 }
 
@@ -167,7 +172,7 @@ func text(t study.Tag, vr string, old []byte, sc scope) ([]byte, action) {
 	if t == 0x00080201 {
 		return each(old, zoneShape.MatchString)
 	}
-	if (t == 0x00080100 || t == 0x00080104) && !sc.public && t == 0x00080100 {
+	if t == 0x00080100 && !sc.public {
 		if len(old) == 0 {
 			return old, keep
 		}
@@ -217,7 +222,7 @@ func values(vr string, old []byte, by func(string) string) ([]byte, action) {
 	if same {
 		return old, keep
 	}
-	return join(list, vr), clean
+	return join(list), clean
 }
 
 // uids maps each UID of a value.
@@ -255,7 +260,7 @@ func (w *rewriter) dates(old []byte, vr string) ([]byte, action) {
 	for i, v := range list {
 		list[i] = w.move(strings.TrimSpace(v), vr)
 	}
-	return join(list, vr), shift
+	return join(list), shift
 }
 
 func (w *rewriter) move(s, vr string) string {
@@ -358,4 +363,50 @@ func (w *rewriter) pixelAttribute(t study.Tag, cd coding) ([]byte, bool) {
 	return nil, false
 }
 
-func equalFold(a, b []byte) bool { return bytes.EqualFold(a, b) }
+// classes name classes, syntaxes and coding schemes: they say what something is, not whose.
+var classes = map[study.Tag]bool{
+	0x00080016: true, 0x0008001A: true, 0x0008001B: true, 0x0008010C: true, 0x0008115A: true, 0x00081150: true, 0x00083002: true,
+}
+
+// roots of makers of equipment, under which their own classes are.
+var roots = []string{"1.2.840.113619.", "1.3.12.2.1107.", "1.3.46.670589.", "1.2.392.200036.", "1.2.392.200046.", "1.2.276.0.7230010.", "1.2.826.0.1.3680043."}
+
+// class reports whether a UID may name a class.
+func class(uid string) bool {
+	const longest = 40 // classes are short; what a maker's equipment makes up is long
+	return Registered(uid) || len(uid) <= longest && slices.ContainsFunc(roots, func(r string) bool { return strings.HasPrefix(uid, r) })
+}
+
+func (w *rewriter) class(old []byte) ([]byte, action) {
+	for v := range strings.SplitSeq(trim(old), "\\") {
+		if !class(v) || !study.ValidUID(v) {
+			return w.uids(old)
+		}
+	}
+	return old, keep
+}
+
+// privateValue keeps a safe private value if it is numbers, or its block's creator.
+func privateValue(t study.Tag, vr string, old []byte) ([]byte, action) {
+	if privateCreator(t) || vr == "FD" || vr == "FL" {
+		return old, keep
+	}
+	for v := range strings.SplitSeq(trim(old), "\\") {
+		if v = strings.TrimSpace(v); v != "" && !number(v) {
+			return nil, remove
+		}
+	}
+	return old, keep
+}
+
+// derived says that pixels were changed.
+func derived(old []byte) ([]byte, action) {
+	list := strings.Split(trim(old), "\\")
+	for i, v := range list {
+		if !codedText(v) {
+			list[i] = ""
+		}
+	}
+	list[0] = "DERIVED"
+	return pad(strings.Join(list, "\\"), ' '), dummy
+}
