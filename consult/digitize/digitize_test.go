@@ -402,7 +402,7 @@ func TestPDF(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := read0(t, made.Files[0])
-	if o.Class != ClassPDF || o.Text(0x00080060) != "DOC" || o.Series != "2.25.9" || o.Text(0x00420012) != "application/pdf" {
+	if o.Class != object.ClassPDF || o.Text(0x00080060) != "DOC" || o.Series != "2.25.9" || o.Text(0x00420012) != "application/pdf" {
 		t.Errorf("%+v", o)
 	}
 	if got := o.Find(0x00420011).Value; !bytes.Equal(got[:len(pdf)], pdf) {

@@ -14,8 +14,6 @@ const (
 	classGreyByte     = "1.2.840.10008.5.1.4.1.1.7.2"
 	classGreyWord     = "1.2.840.10008.5.1.4.1.1.7.3"
 	classColour       = "1.2.840.10008.5.1.4.1.1.7.4"
-	ClassPDF          = "1.2.840.10008.5.1.4.1.1.104.1"
-	mediaPDF          = "application/pdf"
 	conversionPhoto   = "DI"
 	conversionFilm    = "DF"
 	modalityDocuments = "DOC"
@@ -196,9 +194,9 @@ func document(file []byte, c *Capture) (*Made, error) {
 	doc.Conversion, doc.Modality = "SD", modalityDocuments
 	doc.BodyPart, doc.Laterality = "", "" // of a picture
 	m := c.Next(true)
-	s := object.Modules(c.Of, m, ClassPDF, doc.Modality)
+	s := object.Modules(c.Of, m, object.ClassPDF, doc.Modality)
 	s = append(s, doc.series()...)
-	s = append(s, Document(file, c.Date, c.Time)...)
+	s = append(s, object.Document(file, c.Date, c.Time)...)
 	s = append(s, object.Str(0x00420010, "ST", object.Line(c.Description, 64)), object.Seq(0x0040A043))
 	b, err := object.Write(s)
 	if err != nil {
@@ -209,17 +207,4 @@ func document(file []byte, c *Capture) (*Made, error) {
 		out.Warnings = append(out.Warnings, "the document is protected by a password, or forbids copying: whoever reads it needs its password")
 	}
 	return out, nil
-}
-
-// Document is the Encapsulated Document module (PS3.3 C.24.2) but for title and concept.
-func Document(pdf []byte, date, clock string) object.Set {
-	return object.Set{
-		object.Str(0x00080023, "DA", object.Date(date)),
-		object.Str(0x00080033, "TM", object.Clock(clock)),
-		object.Str(0x0008002A, "DT", ""),
-		object.Str(0x00280301, "CS", "YES"),
-		object.Str(0x00420012, "LO", mediaPDF),
-		object.Bytes(0x00420011, "OB", pdf),
-		object.UL(0x00420015, len(pdf)),
-	}
 }

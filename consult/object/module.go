@@ -211,3 +211,20 @@ func Evidence(studyUID string, refs []Ref) Set {
 	}
 	return Set{Str(0x0020000D, "UI", studyUID), Seq(0x00081115, series...)}
 }
+
+// ClassPDF is Encapsulated PDF Storage.
+const ClassPDF = "1.2.840.10008.5.1.4.1.1.104.1"
+
+// Document is the Encapsulated Document module of a PDF (PS3.3 C.24.2), but for its title and
+// concept.
+func Document(pdf []byte, date, clock string) Set {
+	return Set{
+		Str(0x00080023, "DA", Date(date)),
+		Str(0x00080033, "TM", Clock(clock)),
+		Str(0x0008002A, "DT", ""),
+		Str(0x00280301, "CS", "YES"),
+		Str(0x00420012, "LO", "application/pdf"),
+		Bytes(0x00420011, "OB", pdf),
+		UL(0x00420015, len(pdf)),
+	}
+}
