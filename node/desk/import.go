@@ -81,11 +81,26 @@ type importRun struct {
 
 // Import takes files, folders, zip archives and media in. What is reported as done is durable.
 func (d *Desk) Import(ctx context.Context, req control.ImportRequest, emit func(control.ImportEvent) error) error {
+	return d.importFor(ctx, d.acting, req, emit)
+}
+
+// ImportWatched takes in what lies in a watched folder, for the person who gets what the hospital
+// sends, and says what was refused.
+func (d *Desk) ImportWatched(ctx context.Context, paths []string) ([]control.RefusedFile, error) {
+	var refused []control.RefusedFile
+	err := d.importFor(ctx, d.receiving, control.ImportRequest{Paths: paths}, func(e control.ImportEvent) error {
+		if e.Result != nil {
+			refused = e.Result.Refused
+		}
+		return nil
+	})
+	return refused, err
+}
+
+func (d *Desk) importFor(ctx context.Context, who func(context.Context) (*person, error), req control.ImportRequest, emit func(control.ImportEvent) error) error {
 	d.importing.Lock()
 	defer d.importing.Unlock()
-	d.mu.Lock()
-	p, err := d.acting(ctx)
-	d.mu.Unlock()
+	p, err := hold(d, func() (*person, error) { return who(ctx) })
 	if err != nil {
 		return err
 	}

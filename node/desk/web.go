@@ -28,33 +28,14 @@ type Shelf struct {
 	only   map[holdingKey]bool // nil for all
 }
 
-// Shelf opens the studies of the person who acts, or those that are named.
-func (d *Desk) Shelf(ctx context.Context, studies []string) (*Shelf, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	p, err := d.acting(ctx)
+// Shelf opens all studies of the person who gets what the hospital sends.
+func (d *Desk) Shelf(ctx context.Context) (*Shelf, error) {
+	p, err := hold(d, func() (*person, error) { return d.receiving(ctx) })
 	if err != nil {
 		return nil, err
 	}
-	s := &Shelf{d: d, person: p.id}
-	for _, said := range studies {
-		h, err := d.findStudy(p, said)
-		if err == nil {
-			err = d.quarantined(h)
-		}
-		if err != nil {
-			return nil, err
-		}
-		if s.only == nil {
-			s.only = map[holdingKey]bool{}
-		}
-		s.only[h.key] = true
-	}
-	return s, nil
+	return &Shelf{d: d, person: p.id}, nil
 }
-
-// Person is who looks.
-func (s *Shelf) Person() string { return s.person.String() }
 
 // shelved is a study as it was when a request asked: manifests are replaced, never changed.
 type shelved struct {
