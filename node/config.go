@@ -71,6 +71,16 @@ type Settings struct {
 	Settle string `toml:"settle"`
 	// Destinations are where the hospital side sends and asks, by name: [destination.NAME].
 	Destinations map[string]gateway.Settings `toml:"destination"`
+	// Web is where DICOMweb is served, WebCert and WebKey its TLS, WebOrigin the web pages that may ask.
+	Web       string   `toml:"web"`
+	WebCert   string   `toml:"web-cert"`
+	WebKey    string   `toml:"web-key"`
+	WebOrigin []string `toml:"web-origin"`
+	// Watch are folders whose files are taken in, WatchDone is where those go that were.
+	Watch     []string `toml:"watch"`
+	WatchDone string   `toml:"watch-done"`
+	// Viewer is what curbside open starts.
+	Viewer string `toml:"viewer"`
 	// Unknown are keys of the file that this version does not know, for a warning.
 	Unknown []string `toml:"-"`
 }
@@ -79,6 +89,7 @@ type Settings struct {
 func defaults() Settings {
 	return Settings{
 		Listen: []string{}, Bootstrap: []string{}, Relay: []string{}, Targets: []string{}, Hook: []string{}, Views: []string{},
+		WebOrigin: []string{}, Watch: []string{},
 		DICOMAllow: []string{}, AETitle: aeTitle, Settle: desk.SettleAfter.String(),
 		Consent: "treatment", Trust: "invited", Lock: lockAfter.String(), Graphics: "auto",
 	}
@@ -118,6 +129,13 @@ var settings = map[string]setting{
 	"settle":          {parse: parseDuration, get: func(s Settings) any { return s.Settle }},
 	"views":           {parse: parseList, get: func(s Settings) any { return s.Views }},
 	"desktop-notices": {parse: parseBool, get: func(s Settings) any { return s.DesktopNotices }},
+	"web":             {parse: parseWeb, get: func(s Settings) any { return s.Web }},
+	"web-cert":        {parse: parseFolder, get: func(s Settings) any { return s.WebCert }},
+	"web-key":         {parse: parseFolder, get: func(s Settings) any { return s.WebKey }},
+	"web-origin":      {parse: parseOrigins, get: func(s Settings) any { return s.WebOrigin }},
+	"watch":           {parse: parseFolders, get: func(s Settings) any { return s.Watch }},
+	"watch-done":      {parse: parseFolder, get: func(s Settings) any { return s.WatchDone }},
+	"viewer":          {parse: parseViewer, get: func(s Settings) any { return s.Viewer }},
 	"trust":           {allowed: []string{"invited", "verified"}, get: func(s Settings) any { return s.Trust }},
 	"lock":            {parse: parseDuration, get: func(s Settings) any { return s.Lock }},
 	"graphics":        {allowed: []string{"auto", "kitty", "sixel", "sextant", "half", "off"}, get: func(s Settings) any { return s.Graphics }},

@@ -36,6 +36,7 @@ func (n *Node) doctor(ctx context.Context, _ control.None) (control.DoctorReport
 	}
 	_, err = LoadConfig(n.cfg.Home)
 	add("settings", err == nil, "config.toml is read", "mend or remove HOME/config.toml")
+	n.webHealth(add)
 	for _, c := range n.desk.Health(ctx) {
 		add(c.Name, c.OK, c.Detail, c.Hint)
 	}

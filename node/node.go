@@ -54,6 +54,7 @@ type Config struct {
 	Now        func() time.Time // time.Now if nil
 	// PassphraseKiB is the cost of new passphrases, 0 for the default; tests lower it.
 	PassphraseKiB uint32
+	Web           WebConfig
 }
 
 // Node is an open data directory with everything that works on it.
@@ -63,6 +64,8 @@ type Node struct {
 	key     []byte // of libp2p
 	desk    *desk.Desk
 	gateway *gateway.Gateway
+	web     *gateway.Web
+	watch   *gateway.Watch // nil where nothing is watched
 	handler http.Handler
 }
 
@@ -95,11 +98,15 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		return nil, errors.Join(err, dir.Close())
 	}
 	n.gateway = n.newGateway()
+	if err := n.newWeb(); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
 	mux := http.NewServeMux()
 	n.desk.Register(mux)
 	control.ConfigGet.Handle(mux, n.configGet)
 	control.ConfigSet.Handle(mux, n.configSet)
 	control.Doctor.Handle(mux, n.doctor)
+	n.registerWeb(mux)
 	n.handler = mux
 	return n, nil
 }
@@ -157,6 +164,10 @@ func (n *Node) Run(ctx context.Context, ready func()) error {
 	if err != nil {
 		return err
 	}
+	if err := n.web.Open(ctx); err != nil {
+		_ = socket.Close()
+		return err
+	}
 	return n.run(ctx, network, socket, ready)
 }
 
@@ -174,6 +185,7 @@ func (n *Node) run(ctx context.Context, network *peering.Node, socket net.Listen
 				return
 			}
 			g.Go(func() error { return n.desk.Run(ctx) })
+			n.runWeb(ctx, g.Go)
 			g.Go(func() error {
 				if err := server.Serve(socket); !errors.Is(err, http.ErrServerClosed) {
 					return fmt.Errorf("serve control socket: %w", err)
@@ -191,6 +203,7 @@ func (n *Node) run(ctx context.Context, network *peering.Node, socket net.Listen
 		defer cancel()
 		err := server.Shutdown(last)
 		_ = socket.Close() // also where Serve never began
+		n.web.Close()
 		if errors.Is(err, context.DeadlineExceeded) {
 			return server.Close()
 		}

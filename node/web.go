@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"io"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -15,7 +16,6 @@ import (
 	"github.com/curbside-p2p/curbside/node/control"
 	"github.com/curbside-p2p/curbside/node/desk"
 	"github.com/curbside-p2p/curbside/node/gateway"
-	"github.com/curbside-p2p/curbside/protocol/dicomweb"
 )
 
 // WebConfig is the web listener and the watched folders of a node.
@@ -25,6 +25,11 @@ type WebConfig struct {
 	Origins   []string
 	Watch     []string
 	WatchDone string
+}
+
+// web are the settings of the web listener and the watched folders.
+func (s Settings) web() WebConfig {
+	return WebConfig{Listen: s.Web, Cert: s.WebCert, Key: s.WebKey, Origins: s.WebOrigin, Watch: s.Watch, WatchDone: s.WatchDone}
 }
 
 // newWeb makes the web listener and the watch; nothing listens or looks yet.
@@ -70,14 +75,17 @@ func (n *Node) runWeb(ctx context.Context, group func(func() error)) {
 	if n.watch != nil {
 		group(func() error { return n.watch.Run(ctx) })
 	}
-	if s := n.web.Status(); s.URL != "" {
-		n.cfg.Log.InfoContext(ctx, "web listener", slog.String("url", s.URL), slog.String("read_token", s.ReadKey), slog.String("write_token", s.WriteKey))
-	}
 }
 
-func (n *Node) registerWeb(h handlers) {
-	control.OpenStudies.Handle(h, n.openStudies)
-	control.GetWeb.Handle(h, n.getWeb)
+// WebAt says where DICOMweb is served and in which files its keys are; url is empty where it is off.
+func (n *Node) WebAt() (url, readKey, writeKey string) {
+	s := n.web.Status()
+	return s.URL, s.ReadKey, s.WriteKey
+}
+
+func (n *Node) registerWeb(mux *http.ServeMux) {
+	control.OpenStudies.Handle(mux, n.openStudies)
+	control.GetWeb.Handle(mux, n.getWeb)
 }
 
 // openStudies makes a key for a viewer.
@@ -169,23 +177,23 @@ func parseFolder(s string) (any, error) {
 
 // webHealth are doctor's checks of the web listener, the watched folders and the viewer.
 func (n *Node) webHealth(add func(name string, ok bool, detail, hint string)) {
-	if l := n.cfg.Web.Listen; l != "" {
-		err := gateway.CheckWeb(l, n.cfg.Web.Cert, n.cfg.Web.Key)
+	w := n.cfg.Web
+	if s, err := LoadConfig(n.cfg.Home); err == nil && n.cfg.Offline { // what the next serve will do
+		w = s.web()
+	}
+	if l := w.Listen; l != "" {
+		err := gateway.CheckWeb(l, w.Cert, w.Key)
 		add("web", err == nil, "web listener at "+l, "set web to a loopback address, or web-cert and web-key to PEM files")
 	}
-	for _, d := range n.cfg.Web.Watch {
+	for _, d := range w.Watch {
 		f, err := os.Open(d)
 		if err == nil {
 			_, err = f.Readdirnames(1)
 			_ = f.Close() // only read from
-			if errors.Is(err, errEmptyFolder) {
+			if errors.Is(err, io.EOF) {
 				err = nil
 			}
 		}
 		add("watch", err == nil, "a watched folder can be read", "mount or make the folder, or change the setting watch")
 	}
 }
-
-var _ gateway.Shelf = (*desk.Shelf)(nil)
-
-var _ dicomweb.Path

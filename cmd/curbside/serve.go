@@ -23,6 +23,7 @@ type netFlags struct {
 	listen, bootstrap, relay []string
 	lanOnly, noDHT           bool
 	dicom                    gateway.Listen
+	web                      node.WebConfig
 }
 
 func (n *netFlags) flags(cmd *cobra.Command) {
@@ -33,12 +34,7 @@ func (n *netFlags) flags(cmd *cobra.Command) {
 	f.StringArrayVar(&n.bootstrap, "bootstrap", nil, "`ADDR` of a node that knows others; turns the DHT on (repeatable)")
 	f.StringArrayVar(&n.relay, "relay", nil, "`ADDR` of a curbside-relay, to be reached through where nothing else works (repeatable)")
 	n.dicomFlags(cmd)
-}
-
-// unbuiltFlags are flags of the contract whose part a later version brings: accepted, with a warning.
-func (n *netFlags) unbuiltFlags(cmd *cobra.Command) {
-	f := cmd.Flags()
-	f.String("web", "", "`HOST:PORT` of the web viewer's listener; not in this version")
+	n.webFlags(cmd)
 }
 
 // config joins flags and settings; flags win.
@@ -49,11 +45,6 @@ func (n *netFlags) config(a *app, cmd *cobra.Command) (node.Config, error) {
 	}
 	for _, k := range s.Unknown {
 		a.warn("config.toml: this version does not know %q", k)
-	}
-	for _, name := range []string{"web"} {
-		if f := cmd.Flags().Lookup(name); f != nil && f.Changed {
-			a.warn("--%s is accepted, but this version does not have that part yet", name)
-		}
 	}
 	cfg := node.Config{
 		Home: a.home, Passphrase: a.pass,
@@ -80,6 +71,9 @@ func (n *netFlags) config(a *app, cmd *cobra.Command) (node.Config, error) {
 		cfg.Relays = nil
 	}
 	cfg.DICOM = n.dicomConfig(s, changed)
+	if cfg.Web, err = n.webConfig(s, changed); err != nil {
+		return cfg, err
+	}
 	return cfg, nil
 }
 
@@ -97,12 +91,12 @@ Nobody is contacted but colleagues, and the nodes named with --bootstrap and --r
   curbside serve --listen 0.0.0.0:4001 --bootstrap /dns/node.example.org/tcp/4001/p2p/12D3…
   curbside serve --relay /dns/relay.example.org/tcp/4001/p2p/12D3…      behind NAT
   curbside serve --lan-only                a mesh without internet
-  curbside serve --dicom 127.0.0.1:11112 --dicom-allow CT1 --dicom-allow PACS@10.0.0.7`,
+  curbside serve --dicom 127.0.0.1:11112 --dicom-allow CT1 --dicom-allow PACS@10.0.0.7
+  curbside serve --web 127.0.0.1:8042 --watch ~/incoming`,
 		Args: places(),
 		RunE: a.work(func(cmd *cobra.Command, _ []string) error { return a.serve(cmd, &n) }),
 	}
 	n.flags(cmd)
-	n.unbuiltFlags(cmd)
 	return cmd
 }
 
@@ -122,7 +116,7 @@ func (a *app) serve(cmd *cobra.Command, flags *netFlags) error {
 	}
 	a.node = n
 	done := make(chan error, 1)
-	go func() { done <- n.Run(ctx, func() { a.say("ready") }) }()
+	go func() { done <- n.Run(ctx, func() { a.sayWeb(n); a.say("ready") }) }()
 	select {
 	case err = <-done:
 	case <-ctx.Done():

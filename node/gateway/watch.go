@@ -316,23 +316,23 @@ func lastWithin(files []found, dir string) int {
 
 // take imports one batch and remembers it.
 func (w *Watch) take(ctx context.Context, batch []found) error {
-	paths := make([]string, len(batch))
-	for i, f := range batch {
-		paths[i] = f.path
-	}
-	refused, err := w.cfg.Import(ctx, paths)
+	refused, err := w.cfg.Import(ctx, pathsOf(batch))
 	if err != nil {
 		return err
 	}
+	in := map[string]bool{}
+	for _, f := range batch {
+		in[f.path] = true
+	}
 	why := map[string]Refusal{}
 	for _, r := range refused {
-		name, _, entry := strings.Cut(r.Path, "!") // what is within an archive is listed, and the archive taken
-		if _, is := why[r.Path]; !is {
+		if in[r.Path] {
 			why[r.Path] = r
+			continue
 		}
-		if entry && slices.Contains(paths, name) {
-			w.state.list(name, r)
-		}
+		// Within an archive, or listed in a media directory and not there: said, and the rest is taken.
+		name, _, _ := strings.Cut(r.Path, "!")
+		w.state.list(name, r)
 	}
 	taken, turned := 0, 0
 	for _, f := range batch {
@@ -356,6 +356,19 @@ func (w *Watch) take(ctx context.Context, batch []found) error {
 	}
 	w.cfg.Log.InfoContext(ctx, "watch: files taken", slog.Int("taken", taken), slog.Int("refused", turned))
 	return nil
+}
+
+// pathsOf names what is imported: of a medium its directory alone, which stands for all of its folder.
+func pathsOf(batch []found) []string {
+	media := mediaOf(batch)
+	out := make([]string, 0, len(batch))
+	for _, f := range batch {
+		directory := strings.EqualFold(filepath.Base(f.path), "DICOMDIR")
+		if directory || !slices.ContainsFunc(media, func(m string) bool { return within(f.path, m) }) {
+			out = append(out, f.path)
+		}
+	}
+	return out
 }
 
 // moveAway moves a file that was taken to the folder for them; what cannot be moved stays, and is

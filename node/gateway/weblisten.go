@@ -213,6 +213,17 @@ func (w *Web) Run(ctx context.Context) error {
 	return err
 }
 
+// Close gives the addresses back, also where Run never began.
+func (w *Web) Close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, l := range []net.Listener{w.main, w.private} {
+		if l != nil {
+			_ = l.Close() // closed already where Run ended
+		}
+	}
+}
+
 // open finds what a key opens.
 func (w *Web) open(key string) (dicomweb.Access, bool) {
 	h := hashKey(key)
