@@ -143,8 +143,10 @@ type Card struct {
 	Invite       *string  `json:"invite"`
 }
 
-// ContactAddRequest adds a contact by link, Join file or Accept file.
+// ContactAddRequest adds a contact by link, Join file or Accept file, or somebody of the directory
+// or of a waiting case by their id: unverified until words or number say otherwise.
 type ContactAddRequest struct {
+	Person  string        `json:"person,omitempty"`
 	Link    string        `json:"link,omitempty"`
 	File    []byte        `json:"file,omitempty"` // a Join or an Accept
 	ToFile  bool          `json:"to_file,omitempty"`
@@ -161,7 +163,8 @@ type Contact struct {
 	Verified     bool     `json:"verified"`
 	VerifiedHow  *string  `json:"verified_how"`
 	Online       bool     `json:"online"`
-	Attestations []string `json:"attestations"`
+	Attestations []string `json:"attestations"` // who vouches, for what
+	Pinned       bool     `json:"pinned"`       // their own attestations count here
 	SafetyNumber string   `json:"safety_number"`
 	// Hours is when they take cases, as their card says: null where it does not. Accepting says
 	// whether they do now, as far as is known; OpensAt when they do next.
@@ -430,6 +433,9 @@ type Member struct {
 	Primary  bool   `json:"primary"`
 	Trust    string `json:"trust"`
 	Verified bool   `json:"verified"`
+	// Attestations are who vouches for them, for what; Attested is the role that limits them here.
+	Attestations []string `json:"attestations"`
+	Attested     *string  `json:"attested"`
 	// When the newest content reached this member's device, and when a person saw it.
 	Delivered bool `json:"delivered"`
 	Seen      bool `json:"seen"`
