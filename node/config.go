@@ -48,6 +48,13 @@ type Settings struct {
 	Graphics string `toml:"graphics"`
 	// Availability is when the persons here take cases, for their cards: see desk.ParseHours.
 	Availability string `toml:"availability"`
+	// Listed puts the persons here into the directory, where strangers find them: by Specialties
+	// (where a person said none of their own), Languages, Species, Country and Availability.
+	Listed      bool     `toml:"listed"`
+	Specialties []string `toml:"specialties"`
+	Languages   []string `toml:"languages"`
+	Species     []string `toml:"species"`
+	Country     string   `toml:"country"`
 	// Targets are turn-around targets that differ from the defaults, such as stat.accepted=10m.
 	Targets []string `toml:"targets"`
 	// Hook is a program with its arguments, run with the short id of a case and a verb. Webhook is
@@ -91,6 +98,7 @@ func defaults() Settings {
 		Listen: []string{}, Bootstrap: []string{}, Relay: []string{}, Targets: []string{}, Hook: []string{}, Views: []string{},
 		WebOrigin: []string{}, Watch: []string{},
 		DICOMAllow: []string{}, AETitle: aeTitle, Settle: desk.SettleAfter.String(),
+		Specialties: []string{}, Languages: []string{}, Species: []string{},
 		Consent: "treatment", Trust: "invited", Lock: lockAfter.String(), Graphics: "auto",
 	}
 }
@@ -113,6 +121,11 @@ var settings = map[string]setting{
 		get:     func(s Settings) any { return s.Consent },
 	},
 	"availability": {parse: parseAvailability, get: func(s Settings) any { return s.Availability }},
+	"listed":       {parse: parseBool, get: func(s Settings) any { return s.Listed }},
+	"specialties":  {parse: parseCodes, get: func(s Settings) any { return s.Specialties }},
+	"languages":    {parse: parseCodes, get: func(s Settings) any { return s.Languages }},
+	"species":      {parse: parseCodes, get: func(s Settings) any { return s.Species }},
+	"country":      {parse: parseCountry, get: func(s Settings) any { return s.Country }},
 	"targets":      {parse: parseTargets, get: func(s Settings) any { return s.Targets }},
 	"hook":         {parse: parseList, get: func(s Settings) any { return s.Hook }},
 	"webhook": {
@@ -282,6 +295,28 @@ func parseList(s string) (any, error) {
 		}
 	}
 	return list, nil
+}
+
+// parseCodes reads codes as the directory has them: "Thoracic radiology" is thoracic-radiology.
+func parseCodes(s string) (any, error) {
+	list, _ := parseList(s)
+	out := []string{}
+	for _, item := range list.([]string) {
+		code, ok := desk.Code(item)
+		if !ok {
+			return nil, errors.New("want codes of letters, digits, dots and dashes, such as neuroradiology,thoracic")
+		}
+		out = append(out, code)
+	}
+	return out, nil
+}
+
+func parseCountry(s string) (any, error) {
+	s = strings.ToUpper(strings.TrimSpace(s))
+	if s != "" && (len(s) != 2 || strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "") {
+		return nil, errors.New("want two letters such as PE, or nothing")
+	}
+	return s, nil
 }
 
 func parseAvailability(s string) (any, error) {

@@ -155,7 +155,7 @@ func (n *Node) Run(ctx context.Context, ready func()) error {
 	network, err := peering.New(peering.Config{
 		Key: n.key, Listen: n.cfg.Listen, LANOnly: n.cfg.LANOnly, MDNS: !n.cfg.NoMDNS,
 		NoDHT: n.cfg.NoDHT, Bootstrap: n.cfg.Bootstrap, Relays: n.cfg.Relays, Software: "curbside/" + n.cfg.Version,
-		Local: n.desk, Targets: n.desk.Targets, Session: n.desk.Session, Log: n.cfg.Log,
+		Local: n.desk, Targets: n.desk.Targets, Session: n.desk.Session, Directory: n.desk.Directory(), Verify: n.desk.Verify, Log: n.cfg.Log,
 	})
 	if err != nil {
 		return fmt.Errorf("open network: %w", err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -16,28 +17,33 @@ import (
 const linkPrefix = "curbside:"
 
 func (a *app) contactCmd() *cobra.Command {
-	return group("contact", "colleagues: add, list, show, verify, remove",
-		"  curbside contact list\n  curbside contact add curbside:i/…",
-		a.contactAddCmd(), a.contactListCmd(), a.contactShowCmd(), a.contactVerifyCmd(), a.contactRemoveCmd())
+	return group("contact", "colleagues: find, add, verify, list, show, remove",
+		"  curbside contact list\n  curbside contact find --specialty neuroradiology\n  curbside contact add curbside:i/…",
+		a.contactFindCmd(), a.contactAddCmd(), a.contactVerifyCmd(), a.contactListCmd(), a.contactShowCmd(), a.contactRemoveCmd(),
+		a.contactListingCmd(), a.contactPinCmd(true), a.contactPinCmd(false))
 }
 
 func (a *app) contactAddCmd() *cobra.Command {
 	var out string
 	var timeout time.Duration
 	cmd := &cobra.Command{
-		Use:   "add LINK|FILE",
-		Short: "make a contact, by invite link or by file",
+		Use:   "add LINK|FILE|PERSON",
+		Short: "make a contact, by invite link, by file, or of somebody found",
 		Long: `add makes a contact of whoever made the link, and a contact of you over there: one call
 is enough for both sides. If the other node cannot be reached the contact is pending,
 and serve goes on trying until the link expires.
 
 By file it works with no network at all: the link with --out writes a Join; the
-colleague adds the Join and writes an Accept; you add the Accept.`,
+colleague adds the Join and writes an Accept; you add the Accept.
+
+By id it makes a contact of somebody that contact find has found, or who has sent a case that
+waits. Nothing is sent there before contact verify, or somebody pinned vouches for them.`,
 		Example: `  curbside contact add curbside:i/…
   curbside contact add curbside:i/… --out join.bin     on a stick to the colleague
   curbside contact add join.bin --out accept.bin       there
-  curbside contact add accept.bin                      and here again`,
-		Args: places("LINK|FILE"),
+  curbside contact add accept.bin                      and here again
+  curbside contact add 3fa29c11                        found in the directory`,
+		Args: places("LINK|FILE|PERSON"),
 		RunE: a.work(func(cmd *cobra.Command, args []string) error {
 			if timeout < 0 {
 				return usage("--timeout is less than nothing")
@@ -61,15 +67,25 @@ func (a *app) addRequest(arg string) (control.ContactAddRequest, error) {
 	if strings.HasPrefix(arg, linkPrefix) {
 		return control.ContactAddRequest{Link: arg}, nil
 	}
+	if isID(arg) {
+		if _, err := os.Stat(arg); err != nil {
+			return control.ContactAddRequest{Person: strings.ToLower(arg)}, nil
+		}
+	}
 	b, err := readFile(arg, cardBytesMax)
 	if err != nil {
 		return control.ContactAddRequest{}, control.Errorf(control.Refused, "neither a link nor a file that can be read: %v", err).
-			WithHint("a link begins with %s; the colleague's curbside id shows one", linkPrefix)
+			WithHint("a link begins with %s; the colleague's curbside id shows one; people of the directory are added by their id", linkPrefix)
 	}
 	if bytes.HasPrefix(b, []byte(linkPrefix)) {
 		return control.ContactAddRequest{Link: string(bytes.TrimSpace(b))}, nil
 	}
 	return control.ContactAddRequest{File: b}, nil
+}
+
+// isID says whether this looks like a person's id or its beginning.
+func isID(s string) bool {
+	return len(s) >= 4 && len(s) <= 64 && strings.Trim(strings.ToLower(s), "0123456789abcdef") == ""
 }
 
 func (a *app) addContact(ctx context.Context, req control.ContactAddRequest, out string) error {
@@ -110,7 +126,8 @@ func (pg *page) contact(c control.Contact) {
 	pg.field("verified", c.Verified)
 	pg.field("verified how", c.VerifiedHow)
 	pg.field("online", c.Online)
-	pg.field("attestations", c.Attestations)
+	pg.field("attestations", strings.Join(c.Attestations, "; "))
+	pg.field("pinned", c.Pinned)
 	pg.field("safety number", c.SafetyNumber)
 }
 
@@ -179,21 +196,28 @@ func (a *app) contactRemoveCmd() *cobra.Command {
 
 func (a *app) contactVerifyCmd() *cobra.Command {
 	var req control.ContactVerifyRequest
+	var live bool
 	cmd := &cobra.Command{
-		Use:   "verify CONTACT --words \"…\" | --number \"…\" | --live",
+		Use:   "verify CONTACT --words \"…\" | --number \"…\" | --live [--words \"…\"]",
 		Short: "compare what the colleague reads out with what is known",
 		Long: `verify compares what a colleague reads to you, on the phone or face to face, from their
 own curbside id: the nine words, or their half of the safety number (or all of it).
+With --live both do this at the same time, on the phone, with running nodes: four words appear
+on both sides and must be the same. It makes a verified contact on both sides, also of somebody
+who was none there. Where no terminal is, the words go to stderr, and a second call with --live
+--words says what the colleague read.
+
 If they differ, the contact is marked and the command fails.`,
 		Example: `  curbside contact verify "Dr. Quispe" --words "nine words as they were read out on the phone"
-  curbside contact verify "Dr. Quispe" --number "41293 31229 50217 99120 44718 03276"`,
+  curbside contact verify "Dr. Quispe" --number "41293 31229 50217 99120 44718 03276"
+  curbside contact verify "Dr. Quispe" --live`,
 	}
-	cmd.Flags().StringVar(&req.Words, "words", "", "the nine `WORDS` of the colleague's curbside id")
+	cmd.Flags().StringVar(&req.Words, "words", "", "the nine `WORDS` of the colleague's curbside id; with --live the four")
 	cmd.Flags().StringVar(&req.Number, "number", "", "the colleague's half of the safety `NUMBER`, or all of it")
-	cmd.Flags().BoolVar(&req.Live, "live", false, "compare words made now, with both nodes running")
+	cmd.Flags().BoolVar(&live, "live", false, "compare words made now, with both nodes running")
 	return a.contactAct(cmd, func(ctx context.Context, who string) (control.Contact, error) {
 		ways := 0
-		for _, said := range []bool{req.Words != "", req.Number != "", req.Live} {
+		for _, said := range []bool{req.Words != "" && !live, req.Number != "", live} {
 			if said {
 				ways++
 			}
@@ -201,10 +225,8 @@ If they differ, the contact is marked and the command fails.`,
 		if ways != 1 {
 			return control.Contact{}, usage("%s wants one of --words, --number and --live", cmd.CommandPath())
 		}
-		if req.Live {
-			if err := a.connectRunning(ctx); err != nil {
-				return control.Contact{}, err
-			}
+		if live {
+			return a.verifyLive(ctx, who, req.Words)
 		}
 		req.Contact = who
 		return call(ctx, a, control.ContactVerify, req)

@@ -187,7 +187,6 @@ type ContactVerifyRequest struct {
 	Contact string `json:"contact"`
 	Number  string `json:"number,omitempty"`
 	Words   string `json:"words,omitempty"`
-	Live    bool   `json:"live,omitempty"`
 }
 
 // ImportRequest names absolute paths of files, folders, DICOMDIRs and zip archives.

@@ -10,9 +10,9 @@ var (
 	// ContactListing says what strangers are told about the acting person, if anything.
 	ContactListing = Op[None, Listing]("contact/listing")
 	// ContactLive agrees on four words with a contact whose person does the same now. A second call,
-	// ContactLiveAnswer, says whether both read the same; the stream then ends with the contact.
+	// ContactLiveAnswer, says whether both read the same; both then end with the contact.
 	ContactLive       = Stream[LiveRequest, LiveEvent]("contact/live")
-	ContactLiveAnswer = Op[LiveAnswer, None]("contact/live/answer")
+	ContactLiveAnswer = Op[LiveAnswer, Contact]("contact/live/answer")
 	// ContactLiveOffers lists those who wait to compare words with the acting person.
 	ContactLiveOffers = Op[None, []LiveOffer]("contact/live/offers")
 	// ContactPin says whether a contact's attestations count here.

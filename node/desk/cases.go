@@ -234,6 +234,7 @@ func (d *Desk) caseDetail(p *person, t *thread) control.CaseDetail {
 		out.Members = append(out.Members, control.Member{
 			Person: m.Person.String(), Name: d.memberName(m.Person), Role: m.Role, Primary: m.Primary,
 			Trust: trust, Verified: trust == trustVerified,
+			Attestations: d.vouchLines(p, d.vouches.of[m.Person]), Attested: known(m.Attested.String()),
 			Delivered: s.DeliveredTo(m.Person) || s.SeenBy(m.Person), Seen: s.SeenBy(m.Person),
 		})
 	}

@@ -46,6 +46,8 @@ type contactRow struct {
 	BlockedWhy string `cbor:"4,keyasint,omitempty"`
 	// Peers are where the invite said they are: their card may have been signed before they had an address.
 	Peers []identity.PeerAddrs `cbor:"5,keyasint,omitempty"`
+	// Unpinned: a verified clinic whose word is not to count.
+	Unpinned bool `cbor:"6,keyasint,omitempty"`
 }
 
 // loadContacts reads the profiles of a person's contacts and of the members of their cases.
@@ -138,13 +140,19 @@ func (d *Desk) trustOf(p *person, id identity.PersonID) string {
 	if d.personOf(id) != nil {
 		return trustVerified // the keys are on this node
 	}
+	vouched := func(trust string) string {
+		if (trust == trustUnverified || trust == trustInvited) && d.isVouched(p, id) {
+			return trustVouched
+		}
+		return trust
+	}
 	if row, ok := d.contact(p, id); ok {
-		return row.Trust
+		return vouched(row.Trust)
 	}
 	if _, ok := p.vault.Get(tablePending, string(id[:])); ok {
 		return trustPending
 	}
-	return trustUnverified
+	return vouched(trustUnverified)
 }
 
 // trustMin is the least trust that sending takes: invited, or what the setting asks for.
@@ -218,7 +226,7 @@ func (d *Desk) nameOf(id identity.PersonID) string {
 
 func (d *Desk) contactRowOf(p *person, id identity.PersonID) control.Contact {
 	c := control.Contact{
-		Person: id.String(), Kind: "clinician", Specialties: []string{}, Attestations: []string{},
+		Person: id.String(), Kind: "clinician", Specialties: []string{}, Attestations: d.vouchLines(p, d.vouches.of[id]), Pinned: d.pinned(p, id),
 		Trust: d.trustOf(p, id), Online: d.isOnline(id), SafetyNumber: identity.SafetyNumber(id),
 	}
 	if card := d.cardOf(id); card != nil {
@@ -315,9 +323,6 @@ func (d *Desk) ContactVerify(ctx context.Context, req control.ContactVerifyReque
 	}
 	var same bool
 	switch {
-	case req.Live:
-		return control.Contact{}, control.Errorf(control.Refused, "this version has no live words").
-			WithHint("compare the safety number: curbside contact verify P --number NUMBER")
 	case req.Number != "":
 		same, row.How = identity.MatchesNumber(p.id, id, req.Number), "number"
 	case req.Words != "":
@@ -342,6 +347,7 @@ func (d *Desk) ContactVerify(ctx context.Context, req control.ContactVerifyReque
 		return control.Contact{}, err
 	}
 	d.record(p, actionVerify, "person", id[:])
+	d.reattested() // a clinic's word counts from now on, and a case that waited begins to fetch
 	return d.contactRowOf(p, id), nil
 }
 

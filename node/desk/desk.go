@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/curbside-p2p/curbside/node/control"
+	"github.com/curbside-p2p/curbside/node/directory"
 	"github.com/curbside-p2p/curbside/node/peering"
 	"github.com/curbside-p2p/curbside/protocol/blob"
 	"github.com/curbside-p2p/curbside/protocol/exchange"
@@ -45,6 +46,9 @@ type Network interface {
 	Self() identity.PeerAddrs
 	Addrs() []string
 	Peers() []peering.PeerInfo
+	Find(ctx context.Context, topics [][32]byte) (peering.Search, error)
+	Relist()
+	OpenVerify(ctx context.Context, peers []identity.PeerAddrs, f func(context.Context, peering.Stream)) error
 }
 
 // Config is what a desk is made of.
@@ -96,6 +100,12 @@ type Desk struct {
 	persons  []*person
 	threads  map[ledger.ThreadID]*thread
 	profiles map[identity.PersonID]*identity.Profile // contacts and members
+	vouches  vouches
+	found    *directory.Cache // who was found; nil until the index is open
+	own      map[identity.PersonID]*listed
+	finders  map[chan directory.Taken]struct{}       // searches under way
+	lives    map[string]*live                        // live words under way, by session
+	offers   []*offer                                // peers that wait to compare words
 	devices  map[identity.DeviceID]identity.PersonID // of profiles and of the persons here
 	online   map[identity.PeerID]*onlinePeer
 	grants   map[blob.ID][]claim // which threads were granted a blob, and by whom
@@ -126,6 +136,10 @@ func Open(ctx context.Context, cfg Config) (*Desk, error) {
 		notes:    make(chan note, noticesMax),
 		threads:  map[ledger.ThreadID]*thread{},
 		profiles: map[identity.PersonID]*identity.Profile{},
+		vouches:  newVouches(),
+		own:      map[identity.PersonID]*listed{},
+		finders:  map[chan directory.Taken]struct{}{},
+		lives:    map[string]*live{},
 		devices:  map[identity.DeviceID]identity.PersonID{},
 		online:   map[identity.PeerID]*onlinePeer{},
 		grants:   map[blob.ID][]claim{},
@@ -213,6 +227,7 @@ func (d *Desk) Attach(n Network) error {
 	if n == nil {
 		return nil
 	}
+	defer d.refreshListings()
 	return d.refreshCards()
 }
 
@@ -242,7 +257,7 @@ func (d *Desk) Run(ctx context.Context) error {
 			clear(due)
 			quiet = nil
 		case <-tick.C:
-			if _, err := hold(d, func() (struct{}, error) { return struct{}{}, d.refreshCards() }); err != nil {
+			if _, err := hold(d, func() (struct{}, error) { return struct{}{}, d.refreshed() }); err != nil {
 				d.log.WarnContext(ctx, "own card not refreshed", slog.Any("error", err))
 			}
 			d.forgetWaiting()

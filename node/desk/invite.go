@@ -169,11 +169,17 @@ func (d *Desk) join(join []byte, persons []*person) ([]byte, identity.PersonID, 
 	return nil, none, errNoInvite
 }
 
+// refreshed does what time asks of cards and listings. Call with mu.
+func (d *Desk) refreshed() error {
+	err := d.refreshCards()
+	d.refreshListings()
+	d.retime()
+	return err
+}
+
 // befriend makes a contact of a profile whose invite was used, in one durable step with rows.
 // Peers is where the invite said that they are.
 func (d *Desk) befriend(p *person, prof *identity.Profile, peers []identity.PeerAddrs, rows ...vault.Row) error {
-	d.adopt(prof)
-	key := string(prof.ID[:])
 	row, known := d.contact(p, prof.ID)
 	if !known || row.Trust == trustBlocked || row.Trust == trustUnverified {
 		// An invite authenticates both ways, so it also ends a block (FORMATS §2.1, key change).
@@ -182,6 +188,12 @@ func (d *Desk) befriend(p *person, prof *identity.Profile, peers []identity.Peer
 	if peers != nil {
 		row.Peers = peers
 	}
+	return d.befriendAs(p, prof, row, rows...)
+}
+
+func (d *Desk) befriendAs(p *person, prof *identity.Profile, row contactRow, rows ...vault.Row) error {
+	d.adopt(prof)
+	key := string(prof.ID[:])
 	rows = append(rows,
 		vault.Row{Table: tableContact, Key: key, Value: wire.MustMarshal(row)},
 		vault.Row{Table: tableProfile, Key: key, Value: wire.MustMarshal(d.profiles[prof.ID].Records())},
@@ -197,8 +209,11 @@ func (d *Desk) befriend(p *person, prof *identity.Profile, peers []identity.Peer
 
 // ContactAdd adds a contact by link, Join file or Accept file (SCRIPTING, Invites).
 func (d *Desk) ContactAdd(ctx context.Context, req control.ContactAddRequest) (control.Contact, error) {
-	if len(req.File) > 0 {
+	switch {
+	case len(req.File) > 0:
 		return d.addByFile(ctx, req)
+	case req.Person != "":
+		return d.addFound(ctx, req.Person)
 	}
 	inv, err := identity.ParseInvite(req.Link)
 	if err != nil {
@@ -419,7 +434,7 @@ func (d *Desk) refreshCards() error {
 		old := p.profile.Cards[p.device.ID()]
 		next := identity.Card{
 			IssuedMS: d.nowMS(), KEM: p.kems[0].Public(), Addrs: d.selfAddrs(p),
-			Name: p.self.Name, Kind: p.self.Kind, Specialties: p.self.Specialties, Hours: d.ownHours(),
+			Name: p.self.Name, Kind: p.self.Kind, Specialties: p.self.Specialties, Languages: d.ownLanguages(), Hours: d.ownHours(),
 		}
 		if old != nil && sameCard(old, &next) {
 			continue

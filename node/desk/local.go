@@ -111,10 +111,18 @@ func (d *Desk) Greet(peer exchange.Peer) [][]byte {
 		if prof != nil && !given[id] {
 			given[id] = true
 			out = append(out, prof.Records()...)
+			out = append(out, d.vouchRecords(id)...)
 		}
 	}
 	for _, p := range d.persons {
 		give(p.id, p.profile)
+		out = append(out, d.ownList(p)...)
+	}
+	for _, dev := range peer.Devices {
+		// What was attested of the peer is theirs to show.
+		if id, ok := d.devices[dev]; ok && !given[id] {
+			out = append(out, d.vouchRecords(id)...)
+		}
 	}
 	for _, t := range d.threads {
 		if !d.member(t, peer.Devices) {
@@ -140,9 +148,14 @@ func (d *Desk) Learn(peer exchange.Peer, records [][]byte) {
 // them: a case that makes them a member is often on its way.
 func (d *Desk) learn(records [][]byte, putAside bool) {
 	touched := map[identity.PersonID]bool{}
+	var parsed []identity.Record
 	for _, b := range records {
 		r, err := identity.ParseRecord(b)
 		if err != nil {
+			continue
+		}
+		parsed = append(parsed, r)
+		if r.Attest != nil || r.RevList != nil {
 			continue
 		}
 		id, ok := d.subject(r)
@@ -169,6 +182,9 @@ func (d *Desk) learn(records [][]byte, putAside bool) {
 			d.devices[dev] = id
 		}
 	}
+	if d.takeVouches(parsed, d.concerns) {
+		d.reattested()
+	}
 	for id := range touched {
 		if err := d.saveProfile(id); err != nil {
 			d.log.Warn("a contact's records were not kept", slog.Any("error", err))
@@ -181,6 +197,14 @@ func (d *Desk) learn(records [][]byte, putAside bool) {
 		d.tell(func(n Network) { n.Renew() })
 		d.publish(control.Event{Event: "contact"})
 	}
+}
+
+// concerns says whether somebody's attestations are kept: a contact's, a fellow member's, one's own.
+func (d *Desk) concerns(id identity.PersonID) bool {
+	return slices.ContainsFunc(d.persons, func(p *person) bool {
+		_, ok := d.contact(p, id)
+		return ok || p.id == id || d.fellow(p.id, id)
+	})
 }
 
 // subject says whose record it is, if that is somebody whose records are kept.
@@ -378,7 +402,7 @@ func (d *Desk) receiver(peer exchange.Peer, id *ledger.ThreadID, items [][]byte)
 		if !peer.Known && d.strangers() >= strangersMax {
 			return nil, false
 		}
-		t := newThread(tid)
+		t := d.newThread(tid)
 		t.stranger = true // until the members are known
 		return t, true
 	}

@@ -87,6 +87,11 @@ func (d *Desk) openPersons(passphrase []byte) error {
 		}
 		d.devices[p.device.ID()] = p.id
 	}
+	for _, p := range d.persons {
+		if err := d.loadVouches(p); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -235,7 +235,7 @@ func (d *Desk) openCase(plan *newCase) (control.CaseRef, error) {
 	if err != nil {
 		return none, ledgerError(err)
 	}
-	t := newThread(lt.ID())
+	t := d.newThread(lt.ID())
 	t.ledger = lt
 	if err := consult.Authorize(t.fold(), p.id, ledger.Request, plan.body); err != nil {
 		return none, refusal(err)

@@ -63,7 +63,7 @@ func TestSignedText(t *testing.T) {
 	}
 
 	// As read from the disk, all but the report; then the report with each byte flipped.
-	again, sealed := newThread(id), []byte(nil)
+	again, sealed := d.newThread(id), []byte(nil)
 	d.restoreSecrets(id, again)
 	for _, it := range th.ledger.ByID(entriesOf(th.ledger)) {
 		if it.Entry == entry {

@@ -29,8 +29,8 @@ type thread struct {
 	broken bool
 }
 
-func newThread(id ledger.ThreadID) *thread {
-	return &thread{ledger: ledger.NewThread(id), kept: map[ledger.EpochID]bool{}, items: map[ledger.EntryID]bool{}}
+func (d *Desk) newThread(id ledger.ThreadID) *thread {
+	return &thread{memory: consult.Memory{Roles: d.roleOf}, ledger: ledger.NewThread(id), kept: map[ledger.EpochID]bool{}, items: map[ledger.EntryID]bool{}}
 }
 
 // fold returns the state of the case, folded once after each change.
@@ -87,7 +87,7 @@ func (d *Desk) loadThreads(ctx context.Context) error {
 		id := ledger.ThreadID(r.Thread)
 		t := d.threads[id]
 		if t == nil {
-			t = newThread(id)
+			t = d.newThread(id)
 			d.restoreSecrets(id, t)
 			d.threads[id] = t
 		}
@@ -204,7 +204,7 @@ func (d *Desk) keepItems(t *thread, items []ledger.Item) error {
 // reload replaces a thread whose newest entries could not be kept by what the journal has.
 func (d *Desk) reload(t *thread) {
 	id := t.ledger.ID()
-	again := newThread(id)
+	again := d.newThread(id)
 	d.restoreSecrets(id, again)
 	locals := d.locals()
 	err := d.journal.Replay(func(r journal.Record) error {
@@ -300,8 +300,7 @@ func (d *Desk) fromStranger(t *thread) bool {
 }
 
 func (d *Desk) trusts(p *person, id identity.PersonID) bool {
-	row, ok := d.contact(p, id)
-	return ok && rankOfTrust(row.Trust) >= rankOfTrust(trustInvited)
+	return rankOfTrust(d.trustOf(p, id)) >= rankOfTrust(trustInvited)
 }
 
 // vouched says whether an entry is one by which a contact brought somebody of this node into a case.
