@@ -197,36 +197,38 @@ func (a *app) contactRemoveCmd() *cobra.Command {
 func (a *app) contactVerifyCmd() *cobra.Command {
 	var req control.ContactVerifyRequest
 	var live bool
+	var said string
 	cmd := &cobra.Command{
-		Use:   "verify CONTACT --words \"…\" | --number \"…\" | --live [--words \"…\"]",
+		Use:   "verify CONTACT --words \"…\" | --number \"…\" | --live [--said \"…\"]",
 		Short: "compare what the colleague reads out with what is known",
 		Long: `verify compares what a colleague reads to you, on the phone or face to face, from their
 own curbside id: the nine words, or their half of the safety number (or all of it).
 With --live both do this at the same time, on the phone, with running nodes: four words appear
 on both sides and must be the same. It makes a verified contact on both sides, also of somebody
 who was none there. Where no terminal is, the words go to stderr, and a second call with --live
---words says what the colleague read.
+--said says what the colleague read.
 
 If they differ, the contact is marked and the command fails.`,
 		Example: `  curbside contact verify "Dr. Quispe" --words "nine words as they were read out on the phone"
   curbside contact verify "Dr. Quispe" --number "41293 31229 50217 99120 44718 03276"
   curbside contact verify "Dr. Quispe" --live`,
 	}
-	cmd.Flags().StringVar(&req.Words, "words", "", "the nine `WORDS` of the colleague's curbside id; with --live the four")
+	cmd.Flags().StringVar(&req.Words, "words", "", "the nine `WORDS` of the colleague's curbside id")
+	cmd.Flags().StringVar(&said, "said", "", "with --live: the four `WORDS` that the colleague read, to words that are shown elsewhere")
 	cmd.Flags().StringVar(&req.Number, "number", "", "the colleague's half of the safety `NUMBER`, or all of it")
 	cmd.Flags().BoolVar(&live, "live", false, "compare words made now, with both nodes running")
 	return a.contactAct(cmd, func(ctx context.Context, who string) (control.Contact, error) {
 		ways := 0
-		for _, said := range []bool{req.Words != "" && !live, req.Number != "", live} {
+		for _, said := range []bool{req.Words != "", req.Number != "", live} {
 			if said {
 				ways++
 			}
 		}
-		if ways != 1 {
+		if ways != 1 || said != "" && !live {
 			return control.Contact{}, usage("%s wants one of --words, --number and --live", cmd.CommandPath())
 		}
 		if live {
-			return a.verifyLive(ctx, who, req.Words)
+			return a.verifyLive(ctx, who, said)
 		}
 		req.Contact = who
 		return call(ctx, a, control.ContactVerify, req)

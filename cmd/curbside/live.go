@@ -8,7 +8,7 @@ import (
 )
 
 // verifyLive compares four words with a colleague who does the same now. On a terminal it asks;
-// elsewhere the words go to stderr, and another call with --live --words says what was read out.
+// elsewhere the words go to stderr, and another call with --live --said says what was read out.
 func (a *app) verifyLive(ctx context.Context, who, said string) (control.Contact, error) {
 	var out control.Contact
 	if err := a.connectRunning(ctx); err != nil {
@@ -34,7 +34,7 @@ func (a *app) verifyLive(ctx context.Context, who, said string) (control.Contact
 func (a *app) liveWords(ctx context.Context, e control.LiveEvent) error {
 	a.say("words: %s", strings.Join(e.Words, " "))
 	if !a.inTTY {
-		a.say("say what %s reads out with: curbside contact verify %q --live --words \"…\"", e.Name, e.Name)
+		a.say("say what %s reads out with: curbside contact verify %q --live --said \"…\"", e.Name, e.Name)
 		return nil
 	}
 	a.say("Read them to %s on the phone; both must see the same four words.", e.Name)

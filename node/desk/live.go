@@ -277,7 +277,7 @@ func (d *Desk) liveWith(ctx context.Context, said string) (*live, *offer, error)
 	for _, l := range d.lives {
 		if l.p == p && l.other == id {
 			return nil, nil, control.Errorf(control.Refused, "words are being compared with this contact already").
-				WithHint("answer there, or say what they read out: curbside contact verify P --live --words \"…\"")
+				WithHint("answer there, or say what they read out: curbside contact verify P --live --said \"…\"")
 		}
 	}
 	secret := wire.NewSecret()
