@@ -1,7 +1,6 @@
 package exchange
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -109,17 +108,11 @@ const (
 
 // encodeFrame builds a whole frame.
 func encodeFrame(t frameType, body any) ([]byte, error) {
-	b, err := wire.Marshal(body)
-	if err != nil {
-		return nil, fmt.Errorf("encode frame %d: %w", t, err)
-	}
-	if len(b)+1 > frameMax {
+	f, err := wire.EncodeFrame(byte(t), body, frameMax)
+	if errors.Is(err, wire.ErrFrameSize) {
 		return nil, fmt.Errorf("encode frame %d: %w", t, errFrameSize)
 	}
-	f := make([]byte, 5, 5+len(b))
-	binary.BigEndian.PutUint32(f, uint32(len(b)+1))
-	f[4] = byte(t)
-	return append(f, b...), nil
+	return f, err
 }
 
 // frame is one frame read; release gives its memory back.
@@ -147,38 +140,24 @@ const pooledFrom = 32 << 10
 
 // readFrame reads one frame of at most limit bytes after the length field.
 func readFrame(r io.Reader, limit int) (frame, error) {
-	var head [5]byte
-	if _, err := io.ReadFull(r, head[:4]); err != nil {
-		return frame{}, err
+	var f frame
+	t, body, err := wire.ReadFrame(r, limit, func(n int) []byte {
+		if n < pooledFrom {
+			return make([]byte, n)
+		}
+		f.pool = framePool.Get().(*[]byte)
+		return (*f.pool)[:n]
+	})
+	f.typ, f.body = frameType(t), body
+	if err == nil {
+		return f, nil
 	}
-	n := binary.BigEndian.Uint32(head[:4])
-	if n == 0 {
+	f.release()
+	switch {
+	case errors.Is(err, wire.ErrFrameEmpty):
 		return frame{}, errFrameEmpty
-	}
-	if uint64(n) > uint64(limit) {
+	case errors.Is(err, wire.ErrFrameSize):
 		return frame{}, errFrameSize
 	}
-	if _, err := io.ReadFull(r, head[4:]); err != nil {
-		return frame{}, unexpected(err)
-	}
-	f := frame{typ: frameType(head[4])}
-	if size := int(n) - 1; size >= pooledFrom {
-		f.pool = framePool.Get().(*[]byte)
-		f.body = (*f.pool)[:size]
-	} else {
-		f.body = make([]byte, size)
-	}
-	if _, err := io.ReadFull(r, f.body); err != nil {
-		f.release()
-		return frame{}, unexpected(err)
-	}
-	return f, nil
-}
-
-// unexpected makes the end of a stream inside a frame tell itself apart from one between frames.
-func unexpected(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
+	return frame{}, err
 }
