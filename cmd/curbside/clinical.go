@@ -109,11 +109,13 @@ understood, --action what you do. Only one of the persons whom the finding names
 func (a *app) caseAttachCmd() *cobra.Command {
 	var req control.CaseAttachRequest
 	var same control.OtherPatient
+	var choices choiceFlags
 	cmd := &cobra.Command{
 		Use:   "attach CASE --study STUDY",
 		Short: "share one more study in a case",
 		Long: `attach shares one more of your studies with everybody in a case: an older one that was asked for, or
-the right one after a quarantine, which then wants: curbside case reopen. It must be of the same patient.`,
+the right one after a quarantine, which then wants: curbside case reopen. It must be of the same patient.
+In a pseudonymous case it goes under the same pseudonym (see: curbside deid preview).`,
 		Example: "  curbside case attach 9c1e --study 77aa\n  curbside case attach 9c1e --study 77aa && curbside case reopen 9c1e",
 	}
 	cmd.Flags().StringVar(&req.Study, "study", "", "the `STUDY`")
@@ -121,8 +123,13 @@ the right one after a quarantine, which then wants: curbside case reopen. It mus
 	cmd.Flags().StringVar(&same.Reason, "reason", "", "`TEXT`: why --same-patient is so")
 	cmd.MarkFlagsRequiredTogether("same-patient", "reason")
 	_ = cmd.MarkFlagRequired("study")
+	choices.flags(cmd)
 	a.complete(cmd, "study", a.studyIDs)
 	return a.caseAct(cmd, func(ctx context.Context, id string) (control.EntryRef, error) {
+		var err error
+		if req.Choices, err = choices.choices(); err != nil {
+			return control.EntryRef{}, err
+		}
 		if same.ID != "" {
 			req.OtherPatient = &same
 		}

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/curbside-p2p/curbside/consult/deid"
 	"github.com/curbside-p2p/curbside/node/control"
 )
 
@@ -25,24 +27,29 @@ type requestFlags struct {
 	blind        bool
 	samePatient  string
 	reason       string
+	choices      choiceFlags
 }
 
 func (a *app) requestCmd() *cobra.Command {
 	var f requestFlags
 	cmd := &cobra.Command{
-		Use:   "request --study STUDY --to CONTACT --question TEXT --identified",
+		Use:   "request --study STUDY --to CONTACT --question TEXT",
 		Short: "ask colleagues for a second opinion",
 		Long: `request makes a case: studies, a question and the colleagues who are asked. The first --to is
 the primary consultant. What is to be sent waits until the other node can be reached.
 
-This version cannot de-identify studies: the colleagues will read the patient's name. It
-wants that said, with --identified.`,
-		Example: `  curbside request --study 81b4 --to "Dr. Quispe" --identified \
+The patient's name and numbers stay here: the colleagues get a pseudonym, moved dates and new
+UIDs, and what they mark and write comes back to your own images. --identified sends
+everything as it is. Images that may have text in their pixels, reports and documents want
+your decision first: curbside deid preview STUDY lists them.`,
+		Example: `  curbside request --study 81b4 --to "Dr. Quispe" \
       --question "New lesion in the right upper lobe? Biopsy?"
+  curbside request --study 5f02 --to "Dr. Quispe" --blacken 1.2.3.4:0,0,640,40 --leave-out 1.2.3.5 \
+      --question "Thrombus?"
   curbside request --study 81b4 --prior 77aa --to "Dr. Quispe" --to "Dr. Rojas" --identified \
       --priority urgent --deadline 2026-03-04T12:00:00Z --consent patient --question "…"
   curbside form show orthopaedics > form.txt    # what to say; then write form.json
-  curbside request --study 81b4 --to "Dr. Quispe" --identified --form form.json --check`,
+  curbside request --study 81b4 --to "Dr. Quispe" --form form.json --check`,
 		Args: places(),
 		RunE: a.work(func(cmd *cobra.Command, _ []string) error {
 			if err := f.finish(time.Now(), cmd); err != nil {
@@ -94,7 +101,9 @@ func (f *requestFlags) flags(a *app, cmd *cobra.Command) {
 	fs.StringVar(&f.req.Question, "question", "", "`TEXT` of what is asked")
 	fs.StringVar(&f.req.Priority, "priority", "", "`PRIORITY`: stat, urgent or routine (default routine)")
 	fs.BoolVar(&f.req.Identified, "identified", false, "send the patient's name and identifiers")
-	fs.BoolVar(&f.pseudonymous, "pseudonymous", false, "send without identifiers; not in this version")
+	fs.BoolVar(&f.pseudonymous, "pseudonymous", false, "send under a pseudonym, without identifiers (the default)")
+	fs.StringVar(&f.req.Profile, "profile", "", "`PROFILE` of de-identification: "+strings.Join(deid.Profiles(), ", ")+" (default default)")
+	f.choices.flags(cmd)
 	fs.StringVar(&f.deadline, "deadline", "", "`TIME` when the answer is needed: 2026-03-04T12:00:00Z, or 48h from now")
 	fs.StringVar(&f.req.Consent, "consent", "", "`BASIS`: treatment, patient, emergency, law or other (default: the setting consent)")
 	fs.StringVar(&f.form, "form", "", "a filled-in request form, a JSON `FILE` (see: curbside form list)")
@@ -112,12 +121,22 @@ func (f *requestFlags) flags(a *app, cmd *cobra.Command) {
 	a.complete(cmd, "prior", a.studyIDs)
 	a.complete(cmd, "to", a.contactIDs)
 	completeWords(cmd, "priority", priorities...)
+	completeWords(cmd, "profile", deid.Profiles()...)
 	completeWords(cmd, "consent", consents...)
 }
 
 func (f *requestFlags) finish(now time.Time, cmd *cobra.Command) error {
 	if f.req.Identified && f.pseudonymous {
 		return usage("--identified and --pseudonymous exclude each other")
+	}
+	var err error
+	if f.req.Choices, err = f.choices.choices(); err != nil {
+		return err
+	}
+	if f.req.Profile != "" {
+		if err := oneOf("profile", f.req.Profile, deid.Profiles()...); err != nil {
+			return err
+		}
 	}
 	if f.form == "" && blank(f.req.Question) {
 		return usage("--question is empty")
@@ -146,7 +165,6 @@ func (f *requestFlags) finish(now time.Time, cmd *cobra.Command) error {
 		f.req.Deadline = &t
 	}
 	if f.form != "" {
-		var err error
 		if f.req.Form, err = readForm(f.form); err != nil {
 			return err
 		}

@@ -34,6 +34,8 @@ type Native struct {
 	Photometric   string
 	BitsAllocated int
 	Encapsulated  bool // they were before: the transfer syntax changes
+	// Moved: the pixels are what they were, and their fragments lie elsewhere.
+	Moved bool
 }
 
 // Change is what was done to an attribute, and how often.
@@ -231,7 +233,7 @@ func (w *rewriter) vr(e *study.Element) string {
 // pixel keeps the header of the pixels, unless they were replaced.
 func (w *rewriter) pixel(e *study.Element, cd coding) piece {
 	w.note(e.Tag, keep)
-	if w.native == nil {
+	if w.native == nil || w.native.Moved {
 		b := w.at(e.Start, e.Value)
 		return piece{e.Tag, b, len(b)}
 	}

@@ -21,7 +21,7 @@ type Link struct {
 	Patient   LinkPatient `cbor:"8,keyasint"`
 	// UIDs are all that were mapped in heads, by surrogate.
 	UIDs []LinkUID `cbor:"9,keyasint"`
-	// Heads say what was taken out of each head, by tag.
+	// Heads say what was taken out of heads, by tag.
 	Heads []LinkHead `cbor:"10,keyasint,omitempty"`
 }
 
@@ -42,11 +42,12 @@ type LinkUID struct {
 	Original  string
 }
 
-// LinkHead is what went from the head of an instance, by its original UID.
+// LinkHead is what went from heads, and from which, by their original UIDs: most heads of a study
+// lose the same.
 type LinkHead struct {
 	_    struct{} `cbor:",toarray"`
-	UID  string
 	Tags []uint32
+	UIDs []string
 }
 
 // Add takes mapped UIDs in. The order is kept, each UID is there once.

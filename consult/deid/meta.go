@@ -50,7 +50,7 @@ func (w *rewriter) added(cd coding) []piece {
 	} else {
 		out = append(out, text(0x00280303, "CS", "UNMODIFIED"))
 	}
-	if w.native != nil {
+	if w.native != nil && !w.native.Moved {
 		out = append(out, text(0x00280301, "CS", "NO"))
 	}
 	if w.out.Age != "" {

@@ -224,7 +224,7 @@ func (o Options) unnamed(t study.Tag, vr string) action {
 		case texts[t] != nil:
 			return keep
 		}
-		return remove
+		return empty // a type 2 attribute is still there
 	case "OB", "OW", "OF", "OD", "OL", "OV":
 		if bulky[t] {
 			return keep

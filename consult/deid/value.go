@@ -85,7 +85,7 @@ func (w *rewriter) kept(t study.Tag, vr string, old []byte, sc scope, cd coding)
 	if classes[t] {
 		return w.class(old)
 	}
-	if t == 0x00080008 && w.native != nil { // PS3.3 C.7.6.1.1.2: the pixels are not the original ones
+	if t == 0x00080008 && w.native != nil && !w.native.Moved { // PS3.3 C.7.6.1.1.2: the pixels are not the original ones
 		return derived(old)
 	}
 	switch vr {
@@ -258,12 +258,13 @@ func (w *rewriter) dates(old []byte, vr string) ([]byte, action) {
 	}
 	list := strings.Split(s, "\\")
 	for i, v := range list {
-		list[i] = w.move(strings.TrimSpace(v), vr)
+		list[i] = move(strings.TrimSpace(v), vr, w.shiftDays)
 	}
 	return join(list), shift
 }
 
-func (w *rewriter) move(s, vr string) string {
+// move adds days to a date. What cannot be moved is empty.
+func move(s, vr string, days int) string {
 	if vr == "DA" {
 		s = strings.ReplaceAll(s, ".", "") // ACR-NEMA 2.0: 1997.04.24
 	}
@@ -274,7 +275,7 @@ func (w *rewriter) move(s, vr string) string {
 	if err != nil {
 		return ""
 	}
-	t = t.AddDate(0, 0, w.shiftDays)
+	t = t.AddDate(0, 0, days)
 	if t.Year() < 1 {
 		return ""
 	}

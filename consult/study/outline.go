@@ -3,6 +3,7 @@ package study
 import (
 	"encoding/binary"
 	"fmt"
+	"io"
 	"strings"
 )
 
@@ -105,3 +106,13 @@ func (o *Outline) ushort(t Tag) (v int, present, ok bool) {
 
 // Raw is the value of a top-level element as it is, nil if it is absent or was not kept.
 func (o *Outline) Raw(t Tag) []byte { return o.value(t) }
+
+// Inflate gives the data set of a deflated file.
+func (o *Outline) Inflate(file io.ReaderAt) ([]byte, error) {
+	c := newInflateCursor(file, o.MetaEnd, o.Size)
+	b, err := c.next(int(o.Inflated))
+	if err != nil {
+		return nil, readErr(err)
+	}
+	return b, nil
+}

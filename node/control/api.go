@@ -360,6 +360,9 @@ type NewCase struct {
 	// OtherPatient confirms, by the patient id typed again, that a study of a differing patient
 	// belongs in the case, with the reason (F1).
 	OtherPatient *OtherPatient `json:"other_patient,omitempty"`
+	// Profile of de-identification, for a request that is not identified; none is the default one.
+	Profile string `json:"profile,omitempty"`
+	Choices
 }
 
 // CaseRef names a case.

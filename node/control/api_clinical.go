@@ -271,4 +271,5 @@ type CaseAttachRequest struct {
 	Case         string        `json:"case"`
 	Study        string        `json:"study"`
 	OtherPatient *OtherPatient `json:"other_patient,omitempty"`
+	Choices
 }

@@ -27,6 +27,7 @@ func (d *Desk) registerClinical(mux *http.ServeMux) {
 	control.CaseQuarantine.Handle(mux, d.CaseQuarantine)
 	control.CaseAssign.Handle(mux, d.CaseAssign)
 	control.CaseAttach.Handle(mux, d.CaseAttach)
+	control.DeidPreview.Handle(mux, d.DeidPreview)
 	control.CaseSeal.Handle(mux, d.CaseSeal)
 	control.CaseReveal.Handle(mux, d.CaseReveal)
 	control.CaseConsensus.Handle(mux, d.CaseConsensus)

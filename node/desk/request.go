@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/curbside-p2p/curbside/consult/consult"
+	"github.com/curbside-p2p/curbside/consult/deid"
 	"github.com/curbside-p2p/curbside/consult/form"
 	"github.com/curbside-p2p/curbside/consult/render"
 	"github.com/curbside-p2p/curbside/consult/study"
@@ -26,21 +27,35 @@ const previewQuality = 60
 // and assignment in one durable step.
 func (d *Desk) Request(ctx context.Context, req control.NewCase) (control.CaseRef, error) {
 	var none control.CaseRef
-	if !req.Identified {
-		return none, control.Errorf(control.Refused, "this version cannot de-identify, so it sends nothing without being told to send identified data").
-			WithHint("repeat with --identified if the patient's identity may go to everyone in --to")
-	}
 	plan, err := hold(d, func() (*newCase, error) { return d.planRequest(ctx, req) })
 	if err != nil {
 		return none, err
 	}
-	if plan.was != "" || req.Check {
+	if plan.was != "" {
 		return control.CaseRef{Case: plan.was, Warnings: plan.warnings}, nil
+	}
+	if plan.cast != nil {
+		return d.requestCast(ctx, plan, req.Check)
+	}
+	if req.Check {
+		return control.CaseRef{Warnings: plan.warnings}, nil
 	}
 	for _, h := range plan.holdings {
 		if err := d.seal(ctx, plan.p, h); err != nil {
 			return none, err
 		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.openCase(plan)
+}
+
+// requestCast opens a case with studies under pseudonyms.
+func (d *Desk) requestCast(ctx context.Context, plan *newCase, check bool) (control.CaseRef, error) {
+	d.importing.Lock() // the studies must not change while they are cast
+	defer d.importing.Unlock()
+	if err := d.castAll(ctx, plan, check); err != nil || check {
+		return control.CaseRef{Warnings: plan.warnings}, err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -61,6 +76,12 @@ type newCase struct {
 	differs  string   // why studies of differing patients are in one case
 	form     *form.Filled
 	replyTo  string
+
+	cast    *deid.Case // nil for an identified request
+	profile string
+	choices map[string]choiceRow
+	release bool // all that a person must decide about
+	shares  []*share
 }
 
 func (d *Desk) planRequest(ctx context.Context, req control.NewCase) (*newCase, error) {
@@ -74,6 +95,9 @@ func (d *Desk) planRequest(ctx context.Context, req control.NewCase) (*newCase, 
 	}
 	if done, err := d.requestBefore(plan, req); done || err != nil {
 		return plan, err
+	}
+	if err := plan.decideCase(req); err != nil {
+		return nil, err
 	}
 	if err := d.recipients(plan, req.To); err != nil {
 		return nil, err
@@ -202,7 +226,7 @@ func (plan *newCase) question(req control.NewCase, setting string) error {
 func (plan *newCase) context(held map[string]string) consult.Context {
 	c := consult.Context{ReplyTo: held["reply_to"], ConsentNote: held["consent_note"]}
 	for _, h := range plan.holdings[len(plan.holdings)-plan.priors:] {
-		c.Priors = append(c.Priors, h.key.lineage)
+		c.Priors = append(c.Priors, plan.lineage(h))
 	}
 	slices.SortFunc(c.Priors, func(a, b [16]byte) int { return bytes.Compare(a[:], b[:]) })
 	if plan.form != nil {
@@ -248,7 +272,11 @@ func (d *Desk) openCase(plan *newCase) (control.CaseRef, error) {
 		steps = append(steps, func() ([]ledger.Item, error) { return lt.Append(p.local(), kind, body, now, d) })
 	}
 	content(ledger.Request, plan.body)
-	for _, h := range plan.holdings {
+	for i, h := range plan.holdings {
+		if plan.cast != nil {
+			content(ledger.Grant, plan.shares[i].grant())
+			continue
+		}
 		content(ledger.Grant, h.grant())
 	}
 	content(ledger.Assign, consult.AssignBody{Persons: plan.to})
@@ -263,6 +291,9 @@ func (d *Desk) openCase(plan *newCase) (control.CaseRef, error) {
 		if err := d.keepOnce(p, plan.key, onceRow{Digest: plan.digest, Thread: lt.ID()}); err != nil {
 			return none, err
 		}
+	}
+	if err := d.keepShares(p, plan.shares, lt.ID()); err != nil {
+		return none, err
 	}
 	// Nothing of the case exists before this: it appears whole or not at all.
 	if err := d.keepItems(t, items); err != nil {
@@ -304,16 +335,7 @@ func certsOf(prof *identity.Profile) [][]byte {
 }
 
 func (h *holding) grant() consult.GrantBody {
-	m := h.manifest
-	body := consult.GrantBody{Lineage: h.key.lineage, Version: h.row.Shared.Version, Manifest: h.row.Shared.Ref, Mode: m.Mode}
-	body.Counts.Series = uint64(len(m.Series))
-	body.Counts.Instances = m.Complete.Listed
-	for _, s := range m.Series {
-		for i := range s.Instances {
-			body.Counts.Bytes += s.Instances[i].FileSize
-		}
-	}
-	return body
+	return grantOf(h.key.lineage, *h.row.Shared, h.manifest)
 }
 
 // seal makes a version of a study's manifest that says what the study holds now, with previews,
@@ -433,14 +455,20 @@ func (d *Desk) previews(ctx context.Context, m *study.Manifest) []byte {
 // lock may be held by the caller: the work is done when that is released, also if ctx has ended then.
 func (d *Desk) regrant(ctx context.Context) {
 	again := map[*holding]*person{}
+	var late []*share
 	d.mu.Lock()
 	for _, h := range d.studies.held {
 		if p := d.personOf(h.key.owner); p != nil && h.row != nil && d.behind(h) {
 			again[h] = p
 		}
 	}
+	for _, s := range d.shares {
+		if h, t := d.studies.held[s.original], d.threads[s.row.Thread]; h != nil && h.row != nil && t != nil && openState(t.fold().State) && s.row.Shared.Digest != digestOf(h.manifest) {
+			late = append(late, s)
+		}
+	}
 	d.mu.Unlock()
-	if len(again) == 0 {
+	if len(again)+len(late) == 0 {
 		return
 	}
 	d.loops.Go(func() {
@@ -452,6 +480,11 @@ func (d *Desk) regrant(ctx context.Context) {
 				continue
 			}
 			d.grantAgain(p, h)
+		}
+		for _, s := range late {
+			if err := d.recast(ctx, s); err != nil {
+				d.log.WarnContext(ctx, "late images not shared", slog.Any("error", err))
+			}
 		}
 	})
 }

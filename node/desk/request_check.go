@@ -141,7 +141,7 @@ func (plan *newCase) draft() form.Draft {
 
 // facts is what is known of what a request sends.
 func (d *Desk) facts(plan *newCase) form.Facts {
-	f := form.Facts{ModeChosen: true, Today: d.now().Format(time.DateOnly)}
+	f := form.Facts{ModeChosen: true, Pseudonymised: plan.cast != nil, Today: d.now().Format(time.DateOnly)}
 	for i, h := range plan.holdings {
 		who, st := patientOf(h), h.manifest.Study
 		x := form.Study{

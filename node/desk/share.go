@@ -42,6 +42,7 @@ type share struct {
 	key      holdingKey // as the case names it
 	original holdingKey
 	row      *shareRow
+	manifest *study.Manifest // while it is made: what is granted
 }
 
 func newShare(p *person, lineage [16]byte, row *shareRow) *share {

@@ -314,19 +314,28 @@ func (d *Desk) StudyRemove(ctx context.Context, req control.StudyRequest) (contr
 		return none, control.Errorf(control.Refused, "this study belongs to a case of somebody else").WithHint("only imported studies can be removed")
 	}
 	out := control.StudyRemoved{Instances: h.listed(), Bytes: d.studyRowOf(h).StoredBytes}
-	err = p.vault.Batch([]vault.Row{
+	gone := []*holding{h}
+	rows := []vault.Row{
 		{Table: tableStudy, Key: string(h.key.lineage[:]), Delete: true},
 		{Table: tableRemoved, Key: string(h.key.lineage[:])},
-	})
-	if err != nil {
+	}
+	for _, s := range d.shares { // what closed cases had of it goes too; their Links stay, for what was said of it
+		if o := d.studies.held[s.key]; s.original == h.key && o != nil {
+			gone = append(gone, o)
+			rows = append(rows, vault.Row{Table: tableRemoved, Key: string(s.key.lineage[:])})
+		}
+	}
+	if err = p.vault.Batch(rows); err != nil {
 		return none, internal("remove study", err)
 	}
-	d.studies.forget(h)
 	// Closed cases keep their words; the images go, also for their members.
-	for i := range h.manifest.Series {
-		for n := range h.manifest.Series[i].Instances {
-			for _, id := range blobsOf(&h.manifest.Series[i].Instances[n]) {
-				delete(d.grants, id)
+	for _, o := range gone {
+		d.studies.forget(o)
+		for i := range o.manifest.Series {
+			for n := range o.manifest.Series[i].Instances {
+				for _, id := range blobsOf(&o.manifest.Series[i].Instances[n]) {
+					delete(d.grants, id)
+				}
 			}
 		}
 	}

@@ -286,11 +286,12 @@ func TestCancelledImportKeepsWhatItFinished(t *testing.T) {
 	}
 }
 
-func TestRequestWantsToBeToldWhatItDiscloses(t *testing.T) {
+func TestIdentifiedTakesNoChoices(t *testing.T) {
 	d := openDesk(t, t.TempDir())
-	_, err := d.Request(t.Context(), control.NewCase{Studies: []string{"abcd"}, To: []string{"x"}, Question: "?"})
-	e := control.AsError(err)
-	if e.Code != control.Refused || !strings.Contains(e.Hint, "--identified") {
+	_, err := d.Request(t.Context(), control.NewCase{
+		Studies: []string{"abcd"}, To: []string{"x"}, Question: "?", Identified: true, Choices: control.Choices{Release: []string{"all"}},
+	})
+	if e := control.AsError(err); e.Code != control.Usage || !strings.Contains(e.Hint, "--identified") {
 		t.Errorf("%v, hint %q", e, e.Hint)
 	}
 }
