@@ -107,6 +107,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	control.ConfigSet.Handle(mux, n.configSet)
 	control.Doctor.Handle(mux, n.doctor)
 	n.registerWeb(mux)
+	n.registerGateway(mux)
 	n.handler = mux
 	return n, nil
 }

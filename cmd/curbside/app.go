@@ -115,7 +115,7 @@ sets one up.`,
 	}
 	add("start", a.demoCmd(), a.initCmd(), a.idCmd(), a.contactCmd(), a.serveCmd(), a.tuiCmd())
 	add("work", a.importCmd(), a.studyCmd(), a.requestCmd(), a.deidCmd(), a.caseCmd(), a.bundleCmd(), a.patientCmd(), a.formCmd(), a.rosterCmd(), a.templateCmd(), a.renderCmd(), a.pixelCmd())
-	add("house", a.personCmd(), a.peersCmd(), a.transfersCmd(), a.doctorCmd(), a.attestCmd(), a.auditCmd(), a.configCmd(), a.versionCmd(), a.completionCmd())
+	add("house", a.gatewayCmd(), a.personCmd(), a.peersCmd(), a.transfersCmd(), a.doctorCmd(), a.attestCmd(), a.auditCmd(), a.configCmd(), a.versionCmd(), a.completionCmd())
 	root.SetHelpCommandGroupID("house")
 	root.InitDefaultHelpCmd()
 	for _, c := range root.Commands() {
@@ -185,7 +185,7 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 
 // later are commands of the scripting contract that a later version brings.
 var later = map[string]bool{
-	"deid": true, "gateway": true, "backup": true,
+	"deid": true, "backup": true,
 	"audit export": true,
 	"case archive": true,
 }

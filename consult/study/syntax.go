@@ -1,6 +1,11 @@
 package study
 
-import "github.com/curbside-p2p/curbside/consult/codec"
+import (
+	"slices"
+	"strings"
+
+	"github.com/curbside-p2p/curbside/consult/codec"
+)
 
 // Syntax is a transfer syntax.
 type Syntax struct {
@@ -41,4 +46,19 @@ func addSyntax(s Syntax) {
 func SyntaxOf(uid string) (Syntax, bool) {
 	s, ok := syntaxes[uid]
 	return s, ok
+}
+
+// SyntaxUIDs lists all transfer syntaxes that are known, the plain ones first.
+func SyntaxUIDs() []string {
+	var plain, packed []string
+	for uid, s := range syntaxes {
+		if s.Encapsulated || s.Deflated || s.BigEndian {
+			packed = append(packed, uid)
+		} else {
+			plain = append(plain, uid)
+		}
+	}
+	slices.SortFunc(plain, func(a, b string) int { return strings.Compare(b, a) }) // Explicit before Implicit
+	slices.Sort(packed)
+	return append(plain, packed...)
 }

@@ -117,18 +117,3 @@ func (d *dicom) report(ctx context.Context, event uint16, set object.Set) error 
 	}
 	return released(a)
 }
-
-// Find is C-FIND of studies.
-func (d *dicom) Find(ctx context.Context, q Query) ([]FoundStudy, error) {
-	return nil, errors.New("not built")
-}
-
-// Fetch brings a study.
-func (d *dicom) Fetch(ctx context.Context, studyUID string, take func(path string) error) error {
-	return errors.New("not built")
-}
-
-// Store is C-STORE.
-func (d *dicom) Store(ctx context.Context, files []File) ([]Stored, Commitment, error) {
-	return nil, "", errors.New("not built")
-}

@@ -129,6 +129,7 @@ type Gateway struct {
 
 	mu       sync.Mutex // guards what follows
 	listener *listener
+	captures []*capture               // retrievals that the listener takes for
 	pending  map[string]chan<- report // transactions of storage commitment that wait, by UID
 }
 

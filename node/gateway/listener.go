@@ -186,6 +186,9 @@ func (g *Gateway) Listener() (ListenerStatus, bool) {
 
 // allowed reports whether a caller is on the list: by its title, and by its address if one is named.
 func (l *listener) allowed(calling string, remote net.Addr) bool {
+	if l.g.captureOf(calling, remote) != nil {
+		return true // it sends what we asked for
+	}
 	for _, a := range l.allow {
 		if a.aet != calling {
 			continue
@@ -225,6 +228,9 @@ func hostIs(host string, remote net.Addr) bool {
 func (l *listener) store(ctx context.Context, in dimse.Incoming, data io.Reader) (dimse.Status, string) {
 	if !l.door.Room() {
 		return l.refuse(in, dimse.OutOfResources, "disk is full")
+	}
+	if c := l.g.captureOf(in.AETitle, in.Remote); c != nil {
+		return c.store(l.g, in, data), ""
 	}
 	path, err := spoolInstance(l.g.cfg.Tmp, in, data)
 	defer removeFile(path)

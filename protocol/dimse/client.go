@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"time"
 )
 
@@ -307,6 +308,18 @@ func (a *Assoc) AskCommitment(data []byte) error {
 		return &StatusError{Op: "N-ACTION", Status: m.status, Comment: m.comment}
 	}
 	return a.drain()
+}
+
+// Readable waits until the other side says something. The association stays as it is if it does not.
+func (a *Assoc) Readable(patience time.Duration) bool {
+	if len(a.pdvs) > 0 {
+		return true
+	}
+	if a.link.conn.SetReadDeadline(a.link.now().Add(patience)) != nil {
+		return true // reading will say why
+	}
+	_, err := a.link.r.Peek(1)
+	return !errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // AwaitReport waits for a report on this association, for a while. The association is over
