@@ -208,6 +208,8 @@ func (r *bundleReading) take(ctx context.Context) error {
 		if err != nil {
 			if ctx.Err() != nil {
 				err = control.Errorf(control.Refused, "cancelled: what was taken by then is kept").WithHint("read it again to go on")
+			} else if errors.Is(err, exchange.ErrDamaged) {
+				err = f.fault(err)
 			}
 			return errors.Join(r.settle(), err)
 		}
@@ -255,7 +257,7 @@ func (r *bundleReading) leaves(w exchange.Want, data []byte, hashes [][32]byte) 
 	if w.Priority, lacks = r.d.plan.Lacks(w); !lacks {
 		return nil
 	}
-	whole, err := r.d.keepRange(w, data, hashes)
+	whole, err := r.d.keepRange(bundlePeer, w, data, hashes)
 	if err != nil {
 		return err
 	}

@@ -39,6 +39,7 @@ import (
 // Network is what the desk needs of the network while the node serves; *peering.Node is one.
 type Network interface {
 	Changed(t ledger.ThreadID)
+	Held(t ledger.ThreadID)
 	Wanted()
 	Renew()
 	Restart()
@@ -82,6 +83,7 @@ type Desk struct {
 	events   *bus
 	receipts chan ledger.ThreadID // threads whose receipts are due
 	whole    *queue               // blobs that became whole
+	fresh    *freshHaves          // what others are to be told of
 	lost     *queue               // blobs of which leaves were lost again
 	notes    chan note            // notices for hooks
 	frames   *frames              // decodes images
@@ -125,6 +127,7 @@ type onlinePeer struct {
 	sessions int
 	devices  []identity.DeviceID
 	since    time.Time
+	spoiled  int // ranges that did not verify
 }
 
 // Open opens the stores and loads every person, contact, study and case.
@@ -145,6 +148,7 @@ func Open(ctx context.Context, cfg Config) (*Desk, error) {
 		grants:   map[blob.ID][]claim{},
 		unusable: map[blob.ID]bool{},
 		lost:     newQueue(),
+		fresh:    newFreshHaves(),
 		frames:   newFrames(),
 		checks:   newChecks(),
 		views:    map[viewKey]int64{},
@@ -194,6 +198,7 @@ func (d *Desk) open(ctx context.Context, passphrase []byte) error {
 // Close gives everything back. What was acknowledged is on the medium already.
 func (d *Desk) Close() error {
 	d.close.Do(func() { close(d.closing) })
+	d.fresh.close()
 	d.whole.close()
 	d.lost.close()
 	d.loops.Wait()
@@ -235,6 +240,8 @@ func (d *Desk) Attach(n Network) error {
 func (d *Desk) Run(ctx context.Context) error {
 	tick := time.NewTicker(pendingEvery)
 	defer tick.Stop()
+	swarm := time.NewTicker(haveEvery)
+	defer swarm.Stop()
 	var pending sync.WaitGroup
 	defer pending.Wait()
 	pending.Go(func() { d.pendingLoop(ctx) })
@@ -252,6 +259,10 @@ func (d *Desk) Run(ctx context.Context) error {
 			// A receipt waits until entries stop coming, so that one covers many.
 			due[t] = true
 			quiet = time.After(receiptAfter)
+		case <-swarm.C:
+			if d.plan.Waits() {
+				_, _ = hold(d, func() (struct{}, error) { d.tell(func(n Network) { n.Wanted() }); return struct{}{}, nil })
+			}
 		case <-quiet:
 			d.postReceipts(due)
 			clear(due)

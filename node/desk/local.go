@@ -513,12 +513,11 @@ func (d *Desk) Session(peer exchange.Peer, up bool) {
 	if up {
 		o.sessions++
 		o.devices = peer.Devices
+		d.plan.Up(peer, d.now())
 	} else if o.sessions--; o.sessions <= 0 {
 		delete(d.online, peer.ID)
+		d.plan.Down(peer.ID)
 	}
 	d.mu.Unlock()
-	if up {
-		d.plan.Again(peer.ID)
-	}
 	d.publish(control.Event{Event: "peer"})
 }

@@ -556,7 +556,7 @@ func TestLostLeaves(t *testing.T) {
 	}
 	ref := m.Series[0].Instances[0].Bulk.Ref
 	// The plan believes every leaf stored and has forgotten the blob; the disk has none.
-	d.plan.Stored(exchange.Want{Blob: ref.ID, Length: ref.SealedLen(), First: 0, N: blob.LeafCount(ref.SealedLen())})
+	d.plan.Stored("", exchange.Want{Blob: ref.ID, Length: ref.SealedLen(), First: 0, N: blob.LeafCount(ref.SealedLen())})
 	if n := d.plan.Len(); n != all-1 {
 		t.Fatalf("%d blobs are wanted", n)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/curbside-p2p/curbside/consult/consult"
 	"github.com/curbside-p2p/curbside/consult/study"
 	"github.com/curbside-p2p/curbside/node/control"
+	"github.com/curbside-p2p/curbside/node/peering"
 	"github.com/curbside-p2p/curbside/protocol/blob"
 	"github.com/curbside-p2p/curbside/protocol/exchange"
 	"github.com/curbside-p2p/curbside/protocol/identity"
@@ -32,15 +33,31 @@ func (d *Desk) follow(t *thread) {
 		return
 	}
 	id := t.ledger.ID()
+	d.crowd(t)
 	for _, g := range t.fold().AllGrants {
 		d.allow(g.Manifest.ID, claim{id, g.Author})
 		if d.blobs.Has(g.Manifest.ID) {
 			d.openManifest(t, g)
 			continue
 		}
-		d.want(id, g.Manifest, priorityManifest, 0)
+		d.want(exchange.Goal{Thread: id, Priority: priorityManifest}, g.Manifest)
 	}
 	d.tell(func(n Network) { n.Wanted() })
+}
+
+// crowd tells the plan who is in a case, so that members who fetch a study at once share its source.
+func (d *Desk) crowd(t *thread) {
+	var own, all []identity.DeviceID
+	for dev, person := range t.ledger.Members().Devices {
+		if d.revoked(dev) {
+			continue
+		}
+		all = append(all, dev)
+		if d.personOf(person) != nil {
+			own = append(own, dev)
+		}
+	}
+	d.plan.Members(t.ledger.ID(), own, all)
 }
 
 // claim says that a person granted a blob to a thread.
@@ -56,11 +73,12 @@ func (d *Desk) allow(b blob.ID, c claim) {
 	}
 }
 
-func (d *Desk) want(id ledger.ThreadID, ref blob.Ref, priority int, order uint64) {
+// want plans a blob; the goal says all but which.
+func (d *Desk) want(g exchange.Goal, ref blob.Ref) {
 	if ref.Check() != nil || d.blobs.Has(ref.ID) {
 		return
 	}
-	g := exchange.Goal{Thread: id, Blob: ref.ID, Length: ref.SealedLen(), Priority: priority, Order: order}
+	g.Blob, g.Length = ref.ID, ref.SealedLen()
 	if have, total := d.blobs.Progress(ref.ID); have > 0 {
 		p, err := d.blobs.Partial(ref.ID, ref.SealedLen())
 		if err != nil {
@@ -99,32 +117,52 @@ func (d *Desk) openManifest(t *thread, g consult.Grant) {
 		return
 	}
 	h = d.studies.receive(key, m, g.Manifest.ID, id, d.blobs.Has)
-	order := uint64(0)
 	wantAll := d.personOf(g.Author) == nil
-	take := func(ref blob.Ref, priority int) {
-		d.allow(ref.ID, claim{id, g.Author})
+	for _, l := range listed(m) {
+		d.allow(l.ref.ID, claim{id, g.Author})
 		if wantAll {
-			d.want(id, ref, priority, order)
-			order++
+			d.want(l.goal(id, g.Manifest.ID), l.ref)
 		}
 	}
-	if m.Preview != nil {
-		take(*m.Preview, priorityManifest)
-	}
-	for _, s := range m.Series {
-		for _, in := range s.Instances {
-			take(in.Head.Ref, priorityHead)
-		}
-	}
-	for _, s := range m.Series {
-		for _, in := range s.Instances {
-			if in.Bulk.Ref != nil {
-				take(*in.Bulk.Ref, priorityBulk)
-			}
-		}
-	}
+	d.news(id, 0) // whoever fetches it too learns that we lack it
 	d.indexStudy(h)
 	d.publish(control.Event{Event: "study", Case: id.String(), Study: h.id()})
+}
+
+// listedBlob is a blob that a manifest lists, and its place there.
+type listedBlob struct {
+	ref      blob.Ref
+	priority int
+	bit      int // in a have
+	order    int
+	of       int
+}
+
+func (l listedBlob) goal(id ledger.ThreadID, manifest blob.ID) exchange.Goal {
+	return exchange.Goal{Thread: id, Priority: l.priority, Order: uint64(l.order), Manifest: manifest, Bit: l.bit, Of: l.of}
+}
+
+// listed lists the blobs of a manifest in the order they are wanted: preview, heads, bulk.
+func listed(m *study.Manifest) []listedBlob {
+	var first, bulk []listedBlob
+	if m.Preview != nil {
+		first = append(first, listedBlob{ref: *m.Preview, priority: priorityManifest})
+	}
+	i := 0
+	for _, s := range m.Series {
+		for _, in := range s.Instances {
+			first = append(first, listedBlob{ref: in.Head.Ref, priority: priorityHead, bit: 1 + 2*i})
+			if in.Bulk.Ref != nil {
+				bulk = append(bulk, listedBlob{ref: *in.Bulk.Ref, priority: priorityBulk, bit: 2 + 2*i})
+			}
+			i++
+		}
+	}
+	all := append(first, bulk...)
+	for i := range all {
+		all[i].order, all[i].of = i, len(all)
+	}
+	return all
 }
 
 var errOtherManifest = errors.New("manifest is another than the grant says")
@@ -206,24 +244,14 @@ func (d *Desk) wantAgain(id blob.ID) {
 				continue
 			}
 			if g.Manifest.ID == id {
-				d.want(c.thread, g.Manifest, priorityManifest, 0)
+				d.want(exchange.Goal{Thread: c.thread, Priority: priorityManifest}, g.Manifest)
 			} else if h := d.studies.held[holdingKey{g.Lineage, g.Author}]; h != nil && h.manifest != nil {
-				d.wantOf(c.thread, h, id)
+				for _, l := range listed(h.manifest) {
+					if l.ref.ID == id {
+						d.want(l.goal(c.thread, h.manifestID), l.ref)
+					}
+				}
 			}
-		}
-	}
-}
-
-func (d *Desk) wantOf(id ledger.ThreadID, h *holding, b blob.ID) {
-	if p := h.manifest.Preview; p != nil && p.ID == b {
-		d.want(id, *p, priorityManifest, 0)
-	}
-	for _, at := range h.missing[b] {
-		in := h.at(at)
-		if in.Head.Ref.ID == b {
-			d.want(id, in.Head.Ref, priorityHead, 0)
-		} else if in.Bulk.Ref != nil {
-			d.want(id, *in.Bulk.Ref, priorityBulk, 0)
 		}
 	}
 }
@@ -243,10 +271,11 @@ func (d *Desk) arrived(id blob.ID) {
 	for _, h := range d.studies.blobHere(id) {
 		whole := h.present() == h.listed()
 		for tid := range h.threads {
+			size, _ := d.blobs.Size(id)
+			d.news(tid, size)
 			d.publish(control.Event{Event: "transfer", Case: tid.String(), Study: h.id()})
 			if whole {
 				d.publish(control.Event{Event: "study", Case: tid.String(), Study: h.id(), Kind: "complete"})
-				d.tell(func(n Network) { n.Changed(tid) }) // others may fetch from us now
 			}
 		}
 	}
@@ -266,8 +295,8 @@ func (d *Desk) Wants(peer exchange.Peer, ask exchange.Ask) []exchange.Want {
 }
 
 // Store keeps a range that verified.
-func (d *Desk) Store(_ exchange.Peer, w exchange.Want, data []byte, leaves [][32]byte) error {
-	whole, err := d.keepRange(w, data, leaves)
+func (d *Desk) Store(peer exchange.Peer, w exchange.Want, data []byte, leaves [][32]byte) error {
+	whole, err := d.keepRange(peer, w, data, leaves)
 	// A manifest says what to want next, a viewer waits for its image, and after the last blob
 	// nothing follows that could share its sync.
 	if whole && (w.Priority <= priorityManifest || d.plan.Len() == 0) {
@@ -277,7 +306,7 @@ func (d *Desk) Store(_ exchange.Peer, w exchange.Want, data []byte, leaves [][32
 }
 
 // keepRange writes a range and reports whether its blob is whole now.
-func (d *Desk) keepRange(w exchange.Want, data []byte, leaves [][32]byte) (whole bool, err error) {
+func (d *Desk) keepRange(peer exchange.Peer, w exchange.Want, data []byte, leaves [][32]byte) (whole bool, err error) {
 	p, err := d.blobs.Partial(w.Blob, w.Length)
 	if err != nil {
 		return false, err
@@ -285,13 +314,29 @@ func (d *Desk) keepRange(w exchange.Want, data []byte, leaves [][32]byte) (whole
 	if err := p.Write(w.First, data, leaves); err != nil {
 		return false, err
 	}
-	return d.plan.Stored(w), nil
+	return d.plan.Stored(peer.ID, w), nil
 }
 
 // Dropped takes back wants that will not be answered.
 func (d *Desk) Dropped(peer exchange.Peer, wants []exchange.Want, why exchange.Reason) {
+	if why == exchange.Corrupt {
+		d.spoiled(peer)
+	}
 	d.plan.Dropped(peer, wants, why)
 }
+
+// spoiled notes that a peer served bytes that are not what they are said to be.
+func (d *Desk) spoiled(peer exchange.Peer) {
+	d.log.Warn("a peer served bytes that do not verify; it is not asked for that blob again", slog.String("peer", peering.Text(peer.ID)))
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if o := d.online[peer.ID]; o != nil {
+		o.spoiled++
+	}
+}
+
+// Unwanted gives what was asked of a peer and came from another.
+func (d *Desk) Unwanted(peer exchange.Peer) []exchange.Want { return d.plan.Unwanted(peer.ID) }
 
 // Serve reads a range of a blob that was granted to a case of the peer's.
 func (d *Desk) Serve(peer exchange.Peer, w exchange.Want, buf []byte) ([]byte, [][32]byte, error) {
@@ -367,6 +412,6 @@ func (d *Desk) Haves(_ exchange.Peer, id ledger.ThreadID) []exchange.Have {
 }
 
 // PeerHas hears that a peer has blobs now that it may not have had before.
-func (d *Desk) PeerHas(peer exchange.Peer, _ ledger.ThreadID, _ exchange.Have) {
-	d.plan.Again(peer.ID)
+func (d *Desk) PeerHas(peer exchange.Peer, _ ledger.ThreadID, h exchange.Have) {
+	d.plan.Heard(peer, h, d.now())
 }

@@ -226,6 +226,11 @@ func (n *Node) Changed(t ledger.ThreadID) {
 	n.each(func(s *exchange.Session) { s.Changed(t) })
 }
 
+// Held tells every session that more of a thread's blobs are here.
+func (n *Node) Held(t ledger.ThreadID) {
+	n.each(func(s *exchange.Session) { s.Held(t) })
+}
+
 // Wanted tells every session that Local.Wants may have something new.
 func (n *Node) Wanted() { n.each((*exchange.Session).Wanted) }
 

@@ -21,6 +21,10 @@ type fetch struct {
 	viewer int    // open wants of priority 0
 	pace   pace
 	quiet  bool // the peer is busy: ask again later
+
+	// Requests that were cancelled: what answers them may be on its way.
+	cancelled map[uint64]struct{}
+	forget    []uint64 // the same, the oldest first
 }
 
 type openWant struct {
@@ -29,7 +33,7 @@ type openWant struct {
 }
 
 func newFetch() *fetch {
-	return &fetch{open: map[uint64]*openWant{}, pace: newPace()}
+	return &fetch{open: map[uint64]*openWant{}, pace: newPace(), cancelled: map[uint64]struct{}{}}
 }
 
 // pump asks for more whenever there is room, until the session ends.
@@ -49,6 +53,10 @@ func (s *Session) pump() {
 func (s *Session) askMore() bool {
 	peer := s.Peer()
 	if !peer.Known || !s.greeted.Load() || s.cfg.Slim || s.drain.Load() != 0 {
+		return false
+	}
+	if err := s.callOff(s.cfg.Local.Unwanted(peer)); err != nil {
+		s.quit(err)
 		return false
 	}
 	wants := s.askFor(peer, s.fetch.urgentAsk())
@@ -171,6 +179,55 @@ func (f *fetch) add(wants []Want, now time.Time) (rows []wantRow, first bool) {
 	return rows, first
 }
 
+// callOff cancels wants that came from elsewhere.
+func (s *Session) callOff(wants []Want) error {
+	if len(wants) == 0 {
+		return nil
+	}
+	if requests := s.fetch.cancel(wants); len(requests) > 0 {
+		return s.send(frameCancel, requests)
+	}
+	return nil
+}
+
+// cancel closes the requests for wants and remembers them.
+func (f *fetch) cancel(wants []Want) (requests []uint64) {
+	type key struct {
+		blob  blob.ID
+		first int
+		n     int
+	}
+	off := map[key]bool{}
+	for _, w := range wants {
+		off[key{w.Blob, w.First, w.N}] = true
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for r, o := range f.open {
+		if !off[key{o.want.Blob, o.want.First, o.want.N}] {
+			continue
+		}
+		requests = append(requests, r)
+		delete(f.open, r)
+		f.account(o.want, -1)
+		f.cancelled[r] = struct{}{}
+		if f.forget = append(f.forget, r); len(f.forget) > cancelledMax {
+			delete(f.cancelled, f.forget[0])
+			f.forget = f.forget[1:]
+		}
+	}
+	return requests
+}
+
+// calledOff says whether an answer is to a request that was cancelled; each has one.
+func (f *fetch) calledOff(request uint64) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, ok := f.cancelled[request]
+	delete(f.cancelled, request)
+	return ok
+}
+
 // close ends a request that was answered.
 func (f *fetch) close(request uint64) (w Want, known bool) {
 	f.mu.Lock()
@@ -236,6 +293,9 @@ func (s *Session) takeRange(f frame) error {
 	poke(s.more)
 	if !known {
 		f.release()
+		if s.fetch.calledOff(body.Request) {
+			return nil
+		}
 		return s.strike(errBody)
 	}
 	if body.Blob != w.Blob || body.Length != w.Length || body.First != uint64(w.First) || len(body.Data) != w.Bytes() {
@@ -285,6 +345,9 @@ func (s *Session) refused(b []byte) error {
 	}
 	w, known := s.fetch.close(r.Request)
 	if !known {
+		if s.fetch.calledOff(r.Request) {
+			return nil
+		}
 		return s.strike(errBody)
 	}
 	if Reason(r.Reason) == Busy {

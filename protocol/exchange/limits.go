@@ -95,4 +95,20 @@ const (
 	bundleKeysMax = 5 * devicesMax
 	// partsMax bounds the files of one writing: a terabyte on sticks of a gigabyte.
 	partsMax = 1024
+
+	// heardMax bounds the bitmaps kept of a peer: 300,000 instances at a bit for head and bulk each, forty times.
+	heardMax = 4 << 20
+	// shareWindow is how far ahead takers share a source out, so that all stay near reading order.
+	shareWindow = 16 << 20
+	// graceTime is how long members without a session count as takers when a study begins.
+	graceTime = 5 * time.Second
+	// progressTime is how long a taker may gain nothing and keep its share.
+	progressTime = 5 * time.Second
+	// helpTime is how long a taker has had nothing of its own to ask for before it helps others.
+	helpTime = 2 * time.Second
+	// cancelledMax is how many cancelled requests are remembered: their ranges may be on the way.
+	cancelledMax = 4096
+
+	// earlyMax bounds the haves of threads that are not known yet: a case has a few studies.
+	earlyMax = 1 << 20
 )

@@ -66,6 +66,9 @@ type Local interface {
 	// Wants gives leaf ranges wanted from this peer, best first, within the
 	// bounds of Ask, and counts them as in flight until Store or Dropped.
 	Wants(Peer, Ask) []Want
+	// Unwanted gives the wants that were asked of this peer and came from another
+	// since; they are counted as in flight no longer.
+	Unwanted(Peer) []Want
 	// Store takes a range that verified against Want.Blob, with the hashes of
 	// its leaves; where a source stalled, one that was stored already may come
 	// again. It may return before the data is durable; it must not keep

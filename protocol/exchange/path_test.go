@@ -12,19 +12,26 @@ import (
 	"github.com/curbside-p2p/curbside/protocol/exchange/exchangetest"
 )
 
-// path is one direction of a link in fake time: a rate, a delay, and a send buffer
+// uplink is what the paths out of one host share: a rate.
+type uplink struct {
+	rate float64 // bytes a second
+
+	mu   sync.Mutex // guards what follows
+	free time.Time  // when it has sent all that was written
+	sent int
+}
+
+// path is one direction of a link in fake time: an uplink, a delay, and a send buffer
 // that takes what the link has not taken yet.
 type path struct {
-	rate   float64 // bytes a second
+	up     *uplink
 	delay  time.Duration
 	buffer int
 
 	packets chan packet
 	closed  chan struct{}
 	once    sync.Once
-	mu      sync.Mutex // guards free
-	free    time.Time  // when the link has sent all that was written
-	rest    []byte     // the reader's
+	rest    []byte // the reader's
 }
 
 type packet struct {
@@ -33,7 +40,24 @@ type packet struct {
 }
 
 func newPath(rate float64, delay time.Duration, buffer int) *path {
-	return &path{rate: rate, delay: delay, buffer: buffer, packets: make(chan packet, 1<<16), closed: make(chan struct{})}
+	return newPathOn(&uplink{rate: rate}, delay, buffer)
+}
+
+func newPathOn(up *uplink, delay time.Duration, buffer int) *path {
+	return &path{up: up, delay: delay, buffer: buffer, packets: make(chan packet, 1<<12), closed: make(chan struct{})}
+}
+
+// take puts bytes on the way and says when they are sent, and how long the writer waits.
+func (u *uplink) take(n, buffer int) (at time.Time, wait time.Duration) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	now := time.Now()
+	if u.free.Before(now) {
+		u.free = now
+	}
+	u.sent += n
+	u.free = u.free.Add(time.Duration(float64(n) / u.rate * float64(time.Second)))
+	return u.free, u.free.Sub(now) - time.Duration(float64(buffer)/u.rate*float64(time.Second))
 }
 
 func (p *path) Write(b []byte) (int, error) {
@@ -41,14 +65,7 @@ func (p *path) Write(b []byte) (int, error) {
 	for len(b) > 0 {
 		part := b[:min(len(b), 8<<10)]
 		b = b[len(part):]
-		p.mu.Lock()
-		now := time.Now()
-		if p.free.Before(now) {
-			p.free = now
-		}
-		p.free = p.free.Add(time.Duration(float64(len(part)) / p.rate * float64(time.Second)))
-		at, full := p.free, p.free.Sub(now)-time.Duration(float64(p.buffer)/p.rate*float64(time.Second))
-		p.mu.Unlock()
+		at, full := p.up.take(len(part), p.buffer)
 		if full > 0 {
 			time.Sleep(full)
 		}

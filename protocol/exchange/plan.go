@@ -22,6 +22,13 @@ type Plan struct {
 	gone  [priorities]int        // items in order that are done
 	seq   uint64
 	stale bool // order must be sorted again
+
+	// What sharing out goes by, see swarm.go.
+	crowds map[ledger.ThreadID]crowd
+	live   map[identity.PeerID]*live
+	began  map[blob.ID]time.Time // studies, since when they are fetched
+	losers map[identity.PeerID][]Want
+	waits  bool
 }
 
 const priorities = 5
@@ -34,12 +41,18 @@ type Goal struct {
 	Priority int    // 0 to 4
 	Order    uint64 // reading order within a priority; equal ones as they were added
 	Has      []bool // leaves here already; nil: none
+
+	// Of a blob that a manifest lists: where, for haves to be understood.
+	Manifest blob.ID
+	Bit      int // in the have of the manifest
+	Of       int // blobs that the manifest lists; 0: none lists this one
 }
 
 type planned struct {
 	Goal
 	seq     uint64
 	threads []ledger.ThreadID
+	places  []place
 	state   []leafState
 	next    int // no leaf before it is missing
 	open    int // leaves not stored yet
@@ -64,7 +77,12 @@ const (
 )
 
 // NewPlan makes an empty plan.
-func NewPlan() *Plan { return &Plan{items: map[blob.ID][]*planned{}} }
+func NewPlan() *Plan {
+	return &Plan{
+		items: map[blob.ID][]*planned{}, crowds: map[ledger.ThreadID]crowd{}, live: map[identity.PeerID]*live{},
+		began: map[blob.ID]time.Time{}, losers: map[identity.PeerID][]Want{},
+	}
+}
 
 // Add wants a blob. One that is wanted already keeps the more urgent priority and
 // may be asked of the members of both threads. A length is only what a manifest says
@@ -82,6 +100,7 @@ func (p *Plan) Add(g Goal) bool {
 		if !slices.Contains(it.threads, g.Thread) {
 			it.threads = append(it.threads, g.Thread)
 		}
+		it.list(g)
 		p.raise(it, g.Priority)
 		return true
 	}
@@ -94,12 +113,21 @@ func (p *Plan) Add(g Goal) bool {
 		}
 	}
 	it.Has = nil
+	it.list(g)
 	if it.open == 0 {
 		return false
 	}
 	p.items[g.Blob] = append(p.items[g.Blob], it)
 	p.insert(it)
 	return true
+}
+
+// list notes that a manifest lists the blob.
+func (it *planned) list(g Goal) {
+	pl := place{manifest: g.Manifest, bit: g.Bit, of: g.Of}
+	if g.Of > 0 && g.Bit >= 0 && !slices.Contains(it.places, pl) {
+		it.places = append(it.places, pl)
+	}
 }
 
 // find gives the goal of a blob with a length, nil if there is none.
@@ -168,32 +196,28 @@ func (p *Plan) Wants(peer Peer, may func(ledger.ThreadID) bool, ask Ask) []Want 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.sort()
-	may = remember(may)
-	var out []Want
-	bytes := 0
+	a := &asking{p: p, peer: peer, live: p.live[peer.ID], ask: ask, may: remember(may), shares: map[place]*share{}}
+	if a.live != nil {
+		a.live.asked = true
+	}
 	for pr := 0; pr <= min(ask.Priority, priorities-1); pr++ {
 		for _, it := range p.order[pr] {
-			if it.gone || it.absent[peer.ID] != 0 || !slices.ContainsFunc(it.threads, may) {
-				continue
-			}
-			for len(out) < ask.Count && bytes < ask.Bytes {
-				w, ok := it.take(min(max(ask.Leaves, 1), leavesMax))
-				if !ok {
-					break
-				}
-				it.asks = append(it.asks, asked{w.First, w.N, peer.ID, ask.Now})
-				out = append(out, w)
-				bytes += w.cost()
-			}
-			if len(out) >= ask.Count || bytes >= ask.Bytes {
-				return out
+			if !a.consider(it) {
+				break
 			}
 		}
+		if a.full() {
+			return a.out
+		}
 	}
-	if len(out) == 0 {
-		out = p.late(peer, may, ask)
+	a.help()
+	if len(a.out) == 0 {
+		return p.late(peer, a.may, ask)
 	}
-	return out
+	if a.live != nil {
+		a.live.idle = time.Time{}
+	}
+	return a.out
 }
 
 // remember asks once for each thread: a study has hundreds of blobs.
@@ -216,7 +240,7 @@ func (p *Plan) late(peer Peer, may func(ledger.ThreadID) bool, ask Ask) []Want {
 	bytes := 0
 	for pr := 0; pr <= min(ask.Priority, priorities-1); pr++ {
 		for _, it := range p.order[pr] {
-			if it.gone || it.absent[peer.ID] != 0 || !it.stale(peer.ID, ask.Now) || !slices.ContainsFunc(it.threads, may) {
+			if it.gone || it.absent[peer.ID] != 0 || !it.stale(peer.ID, ask.Now) || !slices.ContainsFunc(it.threads, may) || p.live[peer.ID].holdsOf(it) == lacks {
 				continue
 			}
 			for _, a := range it.asks {
@@ -280,16 +304,22 @@ func (it *planned) take(leaves int) (Want, bool) {
 	return Want{Blob: it.Blob, Length: it.Length, First: first, N: n, Priority: it.Priority}, n > 0
 }
 
-// Stored notes a range that Local.Store kept. It reports whether the blob is whole
-// now; the plan then forgets it.
-func (p *Plan) Stored(w Want) (whole bool) {
+// Stored notes a range that Local.Store kept, from a peer or, with none, from elsewhere.
+// It reports whether the blob is whole now; the plan then forgets it.
+func (p *Plan) Stored(from identity.PeerID, w Want) (whole bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	it := p.find(w.Blob, w.Length)
 	if it == nil {
 		return false
 	}
-	it.asks = slices.DeleteFunc(it.asks, func(a asked) bool { return a.first >= w.First && a.first+a.n <= w.First+w.N })
+	it.asks = slices.DeleteFunc(it.asks, func(a asked) bool {
+		done := a.first >= w.First && a.first+a.n <= w.First+w.N
+		if done && a.peer != from {
+			p.lose(it, a)
+		}
+		return done
+	})
 	for i := w.First; i < w.First+w.N && i < len(it.state); i++ {
 		if it.state[i] != leafStored {
 			it.state[i] = leafStored

@@ -48,7 +48,7 @@ func TestPlan(t *testing.T) {
 	}
 	p.Again(peerA)
 	for _, w := range first {
-		if p.Stored(w) != (w.First == 4) {
+		if p.Stored("", w) != (w.First == 4) {
 			t.Errorf("whole after %d", w.First)
 		}
 	}
@@ -105,7 +105,7 @@ func TestPlanEverything(t *testing.T) {
 					}
 				}
 				if stored {
-					p.Stored(w)
+					p.Stored("", w)
 				} else {
 					p.Dropped(peer, []exchange.Want{w}, []exchange.Reason{exchange.Absent, exchange.Busy, exchange.Ended}[r.IntN(3)])
 				}
@@ -177,7 +177,7 @@ func TestFalseLength(t *testing.T) {
 	if len(sound) != 1 || len(sound) == len(wants) {
 		t.Fatalf("wants %+v", wants)
 	}
-	if !p.Stored(sound[0]) || p.Len() != 0 {
+	if !p.Stored("", sound[0]) || p.Len() != 0 {
 		t.Errorf("the true blob came, %d are wanted", p.Len())
 	}
 	if w := p.Wants(exchange.Peer{ID: peerB}, anyThread, ask); len(w) != 0 {

@@ -56,13 +56,15 @@ type Session struct {
 	threads map[tag]*thread
 	byID    map[ledger.ThreadID]*thread
 	foreign int // threads that only the peer announced
+	early   int // bytes of haves that wait for their thread
 
 	sent  map[[32]byte]struct{} // records; the talker's
 	haves map[haveKey][32]byte  // the talker's
 	asked map[[48]byte]int      // the talker's
 
-	dmu   sync.Mutex // guards dirty
+	dmu   sync.Mutex // guards dirty and held
 	dirty map[ledger.ThreadID]struct{}
+	held  map[ledger.ThreadID]struct{} // more of their blobs are here
 	renew atomic.Bool
 
 	frames chan frame    // reader to talker
@@ -104,7 +106,7 @@ func New(cfg Config) *Session {
 		peer:     Peer{ID: cfg.Peer},
 		threads:  map[tag]*thread{}, byID: map[ledger.ThreadID]*thread{},
 		sent: map[[32]byte]struct{}{}, haves: map[haveKey][32]byte{}, asked: map[[48]byte]int{},
-		dirty:  map[ledger.ThreadID]struct{}{},
+		dirty: map[ledger.ThreadID]struct{}{}, held: map[ledger.ThreadID]struct{}{},
 		frames: make(chan frame, framesAhead), verify: make(chan pending, rangesAhead),
 		timers: map[int]func() bool{},
 		look:   make(chan struct{}, 1), more: make(chan struct{}, 1), done: make(chan struct{}),
@@ -452,6 +454,15 @@ func (s *Session) checkSilence() {
 func (s *Session) Changed(t ledger.ThreadID) {
 	s.dmu.Lock()
 	s.dirty[t] = struct{}{}
+	s.dmu.Unlock()
+	poke(s.look)
+}
+
+// Held says that more of a thread's blobs are here, and nothing else is new. It never
+// blocks.
+func (s *Session) Held(t ledger.ThreadID) {
+	s.dmu.Lock()
+	s.held[t] = struct{}{}
 	s.dmu.Unlock()
 	poke(s.look)
 }

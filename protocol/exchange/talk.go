@@ -25,6 +25,7 @@ type thread struct {
 	heard  bool         // theirs is worth something
 	theirs rowset       // what the peer has
 	queued bool         // an entriesJob is waiting
+	early  []Have       // what the peer holds of a thread that was not known or shared yet
 }
 
 // rootOf is H("rows", rows), FORMATS §8.
@@ -114,7 +115,7 @@ func (s *Session) takeThread(f frame) error {
 // reconsider asks Local again who the peer is and what it may have, and sends
 // what follows from it.
 func (s *Session) reconsider() error {
-	dirty, renew := s.takeDirty()
+	dirty, held, renew := s.takeDirty()
 	s.setPeer(s.Peer().Devices)
 	peer := s.Peer()
 	if !peer.Known {
@@ -134,16 +135,23 @@ func (s *Session) reconsider() error {
 		if err := s.push(peer, t); err != nil {
 			return err
 		}
+		delete(held, t)
+	}
+	for t := range held {
+		if err := s.pushHaves(peer, t); err != nil {
+			return err
+		}
 	}
 	poke(s.more)
 	return nil
 }
 
-func (s *Session) takeDirty() (dirty map[ledger.ThreadID]struct{}, renew bool) {
+func (s *Session) takeDirty() (dirty, held map[ledger.ThreadID]struct{}, renew bool) {
 	s.dmu.Lock()
 	defer s.dmu.Unlock()
 	dirty, s.dirty = s.dirty, map[ledger.ThreadID]struct{}{}
-	return dirty, s.renew.Swap(false)
+	held, s.held = s.held, map[ledger.ThreadID]struct{}{}
+	return dirty, held, s.renew.Swap(false)
 }
 
 // unshare stops everything with a peer that is not known (any more).
@@ -228,6 +236,7 @@ func (s *Session) announce(peer Peer) error {
 		if err := s.sendHaves(peer, t); err != nil {
 			return err
 		}
+		s.tellEarly(peer, t)
 	}
 	return nil
 }
@@ -300,6 +309,18 @@ func (s *Session) push(peer Peer, id ledger.ThreadID) error {
 	}
 	s.queue(t)
 	s.tmu.Unlock()
+	return s.sendHaves(peer, t)
+}
+
+// pushHaves tells what of a thread's blobs is here, where the peer is told of the thread.
+func (s *Session) pushHaves(peer Peer, id ledger.ThreadID) error {
+	s.tmu.Lock()
+	t, ok := s.byID[id]
+	shared := ok && t.shared
+	s.tmu.Unlock()
+	if !shared {
+		return nil
+	}
 	return s.sendHaves(peer, t)
 }
 
@@ -414,15 +435,35 @@ func (s *Session) takeHave(b []byte) error {
 	}
 	s.tmu.Lock()
 	t, ok := s.threads[h.Tag]
-	if !ok || !t.known || !t.shared {
+	if !ok {
+		s.tmu.Unlock()
+		return nil
+	}
+	have := Have{Manifest: h.Manifest, Bitmap: h.Bitmap, Partial: h.Partial}
+	if !t.known || !t.shared {
+		// It comes before the entries of a new case do.
+		if s.early += len(have.Bitmap) + wantCost; s.early <= earlyMax && len(have.Partial) == 0 {
+			t.early = append(t.early, have)
+		}
 		s.tmu.Unlock()
 		return nil
 	}
 	id := t.id
 	s.tmu.Unlock()
-	s.cfg.Local.PeerHas(s.Peer(), id, Have{Manifest: h.Manifest, Bitmap: h.Bitmap, Partial: h.Partial})
+	s.cfg.Local.PeerHas(s.Peer(), id, have)
 	poke(s.more)
 	return nil
+}
+
+// tellEarly hands on what the peer said it holds before the thread was shared with it.
+func (s *Session) tellEarly(peer Peer, t *thread) {
+	s.tmu.Lock()
+	early := t.early
+	t.early = nil
+	s.tmu.Unlock()
+	for _, h := range early {
+		s.cfg.Local.PeerHas(peer, t.id, h)
+	}
 }
 
 // haveKey names a study in a thread.

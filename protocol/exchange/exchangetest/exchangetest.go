@@ -120,6 +120,13 @@ type Local struct {
 	stored   int
 	haves    []exchange.Have
 	heard    []exchange.Have
+	studies  map[blob.ID]study
+}
+
+// study is what a manifest lists: a blob is its own bulk, without heads.
+type study struct {
+	thread ledger.ThreadID
+	blobs  []blob.ID
 }
 
 // New makes a person.
@@ -135,7 +142,7 @@ func New(tb testing.TB) *Local {
 		Device: d, Plan: exchange.NewPlan(), Records: [][]byte{person.Person().Encode(), cert},
 		Invites: map[string]string{}, OnStore: func(blob.ID) {}, OnChange: func(ledger.ThreadID) {},
 		keys: map[identity.DeviceID][]byte{}, threads: map[ledger.ThreadID]*thread{}, blobs: map[blob.ID]*sealed{},
-		partial: map[blob.ID][]byte{}, dropped: map[exchange.Reason]int{},
+		partial: map[blob.ID][]byte{}, dropped: map[exchange.Reason]int{}, studies: map[blob.ID]study{},
 	}
 }
 
@@ -342,10 +349,48 @@ func (l *Local) Answer(_ exchange.Peer, id ledger.ThreadID, need ledger.Need) []
 }
 
 // Haves implements exchange.Local.
-func (l *Local) Haves(exchange.Peer, ledger.ThreadID) []exchange.Have {
+func (l *Local) Haves(_ exchange.Peer, t ledger.ThreadID) []exchange.Have {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.haves
+	out := slices.Clone(l.haves)
+	for m, s := range l.studies {
+		if s.thread != t {
+			continue
+		}
+		bits := make([]byte, (1+2*len(s.blobs)+7)/8)
+		for i, id := range s.blobs {
+			if _, ok := l.blobs[id]; ok {
+				bits[(2+2*i)/8] |= 0x80 >> ((2 + 2*i) % 8)
+			}
+		}
+		out = append(out, exchange.Have{Manifest: m, Bitmap: bits})
+	}
+	return out
+}
+
+// List says that a manifest lists blobs; those that are not here are wanted.
+func (l *Local) List(t ledger.ThreadID, manifest blob.ID, blobs []blob.ID, lengths []uint64) {
+	l.mu.Lock()
+	l.studies[manifest] = study{t, blobs}
+	l.mu.Unlock()
+	for i, id := range blobs {
+		if !l.Has(id) {
+			l.Plan.Add(exchange.Goal{
+				Thread: t, Blob: id, Length: lengths[i], Priority: 3, Order: uint64(i),
+				Manifest: manifest, Bit: 2 + 2*i, Of: len(blobs),
+			})
+		}
+	}
+}
+
+// listedIn is the thread whose study lists a blob. Call with mu.
+func (l *Local) listedIn(id blob.ID) ledger.ThreadID {
+	for _, s := range l.studies {
+		if slices.Contains(s.blobs, id) {
+			return s.thread
+		}
+	}
+	return ledger.ThreadID{}
 }
 
 // PeerHas implements exchange.Local.
@@ -353,8 +398,11 @@ func (l *Local) PeerHas(p exchange.Peer, _ ledger.ThreadID, h exchange.Have) {
 	l.mu.Lock()
 	l.heard = append(l.heard, h)
 	l.mu.Unlock()
-	l.Plan.Again(p.ID)
+	l.Plan.Heard(p, h, time.Now()) //nolint:forbidigo // as Clock
 }
+
+// Unwanted implements exchange.Local.
+func (l *Local) Unwanted(p exchange.Peer) []exchange.Want { return l.Plan.Unwanted(p.ID) }
 
 // Wants implements exchange.Local.
 func (l *Local) Wants(p exchange.Peer, ask exchange.Ask) []exchange.Want {
@@ -395,7 +443,7 @@ func (l *Local) Serve(p exchange.Peer, w exchange.Want, buf []byte) ([]byte, [][
 }
 
 // Store implements exchange.Local.
-func (l *Local) Store(_ exchange.Peer, w exchange.Want, data []byte, _ [][32]byte) error {
+func (l *Local) Store(p exchange.Peer, w exchange.Want, data []byte, _ [][32]byte) error {
 	l.mu.Lock()
 	buf, ok := l.partial[w.Blob]
 	if !ok {
@@ -406,11 +454,11 @@ func (l *Local) Store(_ exchange.Peer, w exchange.Want, data []byte, _ [][32]byt
 	l.mu.Unlock()
 	off, _ := blob.LeafSpan(w.Length, w.First)
 	copy(buf[off:], data) // ranges do not overlap
-	if !l.Plan.Stored(w) {
+	if !l.Plan.Stored(p.ID, w) {
 		return nil
 	}
 	l.mu.Lock()
-	l.blobs[w.Blob] = &sealed{data: buf}
+	l.blobs[w.Blob] = &sealed{thread: l.listedIn(w.Blob), data: buf, leaves: blob.Leaves(buf)}
 	delete(l.partial, w.Blob)
 	l.mu.Unlock()
 	l.OnStore(w.Blob)

@@ -1,0 +1,212 @@
+package exchange_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/curbside-p2p/curbside/protocol/blob"
+	"github.com/curbside-p2p/curbside/protocol/exchange"
+	"github.com/curbside-p2p/curbside/protocol/exchange/exchangetest"
+	"github.com/curbside-p2p/curbside/protocol/identity"
+	"github.com/curbside-p2p/curbside/protocol/ledger"
+)
+
+// host is a node of a simulated group: a Local behind an uplink.
+type host struct {
+	*exchangetest.Local
+	name identity.PeerID
+	id   ledger.ThreadID
+	up   *uplink
+
+	mu       sync.Mutex // guards what follows
+	sessions []*exchange.Session
+	timer    *time.Timer
+	whole    int
+	doneAt   time.Time
+}
+
+// group is hosts that share a case and a study, which the first one has.
+type group struct {
+	t     *testing.T
+	hosts []*host
+	id    ledger.ThreadID
+	blobs []blob.ID
+	sizes []uint64
+	bytes int
+	begun time.Time
+	links sync.WaitGroup
+	ctx   context.Context
+	stop  context.CancelFunc
+	left  sync.WaitGroup // readers that lack something
+}
+
+// newGroup makes n readers and a source.
+func newGroup(t *testing.T, n int, upSource, upReader float64, blobs int, size uint64) *group {
+	g := &group{t: t}
+	g.ctx, g.stop = context.WithCancel(t.Context())
+	for i := range n + 1 {
+		rate := upReader
+		if i == 0 {
+			rate = upSource
+		}
+		g.hosts = append(g.hosts, &host{
+			Local: exchangetest.New(t), name: identity.PeerID(fmt.Sprintf("host-%d", i)), up: &uplink{rate: rate},
+		})
+	}
+	locals := make([]*exchangetest.Local, 0, n+1)
+	for _, h := range g.hosts {
+		locals = append(locals, h.Local)
+	}
+	for _, h := range g.hosts {
+		for _, o := range g.hosts {
+			if h != o {
+				h.Meet(o.Local)
+			}
+		}
+	}
+	g.id = g.hosts[0].Found("case", locals[1:]...)
+	for i := range blobs {
+		id, length := g.hosts[0].Offer(g.id, uint32(i), size)
+		g.blobs, g.sizes, g.bytes = append(g.blobs, id), append(g.sizes, length), g.bytes+int(length)
+	}
+	var devices []identity.DeviceID
+	for _, h := range g.hosts {
+		devices = append(devices, h.Device.ID())
+	}
+	g.hosts[0].List(g.id, blob.ID{1}, g.blobs, g.sizes)
+	for _, h := range g.hosts {
+		h.id = g.id
+	}
+	for _, h := range g.hosts[1:] {
+		h.Claim(g.id, locals...)
+		h.Plan.Members(g.id, []identity.DeviceID{h.Device.ID()}, devices)
+		h.OnStore = func(blob.ID) { g.stored(h) }
+	}
+	return g
+}
+
+// begin lets readers want the study.
+func (g *group) begin(readers ...*host) {
+	if g.begun.IsZero() {
+		g.begun = time.Now()
+	}
+	for _, h := range readers {
+		g.left.Add(1)
+		h.List(g.id, blob.ID{1}, g.blobs, g.sizes)
+		h.tell()
+	}
+}
+
+// stored counts, and tells the others a little later, as the desk does.
+func (g *group) stored(h *host) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.whole++; h.whole == len(g.blobs) {
+		h.doneAt = time.Now()
+		g.left.Done()
+	}
+	if h.timer == nil {
+		h.timer = time.AfterFunc(250*time.Millisecond, h.tell)
+	}
+}
+
+func (h *host) tell() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.timer = nil
+	for _, s := range h.sessions {
+		s.Held(h.id)
+		s.Wanted()
+	}
+}
+
+// link connects two hosts.
+func (g *group) link(a, b *host, rtt time.Duration) (cut func()) {
+	ab, ba := newPathOn(a.up, rtt/2, sendBuffer), newPathOn(b.up, rtt/2, sendBuffer)
+	ctx, cancel := context.WithCancel(g.ctx)
+	run := func(h, o *host, initiator bool, stream io.ReadWriteCloser) {
+		s := exchange.New(exchange.Config{
+			Initiator: initiator, Self: h.name, Peer: o.name, Local: h.Local, Clock: exchangetest.Clock{}, Software: "test",
+			Proven: func(p exchange.Peer, _ [32]byte) error {
+				h.Plan.Up(p, time.Now())
+				return nil
+			},
+		})
+		h.mu.Lock()
+		h.sessions = append(h.sessions, s)
+		h.mu.Unlock()
+		g.links.Go(func() {
+			_ = s.Run(ctx, stream) // the test looks at what arrived
+			h.Plan.Down(o.name)
+		})
+	}
+	run(a, b, true, end{ba, ab})
+	run(b, a, false, end{ab, ba})
+	return cancel
+}
+
+// tick asks again where something is left to others, as the desk does.
+func (g *group) tick() {
+	g.links.Go(func() {
+		for g.ctx.Err() == nil {
+			time.Sleep(250 * time.Millisecond)
+			for _, h := range g.hosts {
+				if h.Plan.Waits() {
+					h.mu.Lock()
+					for _, s := range h.sessions {
+						s.Wanted()
+					}
+					h.mu.Unlock()
+				}
+			}
+		}
+	})
+}
+
+func (g *group) close() {
+	g.left.Wait()
+	g.stop()
+	g.links.Wait()
+}
+
+// times of the source's uplink: bytes out of it over the study's, and the time to the last reader
+// over what one copy takes.
+func (g *group) times() (bytes, last float64) {
+	for _, h := range g.hosts[1:] {
+		last = max(last, h.doneAt.Sub(g.begun).Seconds())
+	}
+	return float64(g.hosts[0].up.sent) / float64(g.bytes), last / (float64(g.bytes) / g.hosts[0].up.rate)
+}
+
+// Eight readers of a source on a thin uplink: it sends each byte about once, and the last reader is
+// not far behind what one copy takes. Readers find each other a little after the case came.
+func TestFanOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGroup(t, 8, 10*mbit, 50*mbit, 100, 100_000)
+		readers := g.hosts[1:]
+		for _, r := range readers {
+			g.link(g.hosts[0], r, 40*time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		g.hosts[0].up.sent = 0
+		g.begin(readers...)
+		g.tick()
+		time.Sleep(700 * time.Millisecond)
+		for i, a := range readers {
+			for _, b := range readers[:i] {
+				g.link(a, b, 40*time.Millisecond)
+			}
+		}
+		g.close()
+		bytes, last := g.times()
+		t.Logf("uplink %.2f of the study, last reader at %.2f of one copy's time", bytes, last)
+		if bytes > 1.2 || last > 1.5 {
+			t.Errorf("uplink %.2f of the study (at most 1.2), last reader at %.2f (at most 1.5)", bytes, last)
+		}
+	})
+}
