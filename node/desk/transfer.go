@@ -118,7 +118,7 @@ func (d *Desk) openManifest(t *thread, g consult.Grant) {
 	}
 	h = d.studies.receive(key, m, g.Manifest.ID, id, d.blobs.Has)
 	wantAll := d.personOf(g.Author) == nil
-	for _, l := range listed(m) {
+	for _, l := range blobsListed(m) {
 		d.allow(l.ref.ID, claim{id, g.Author})
 		if wantAll {
 			d.want(l.goal(id, g.Manifest.ID), l.ref)
@@ -142,8 +142,8 @@ func (l listedBlob) goal(id ledger.ThreadID, manifest blob.ID) exchange.Goal {
 	return exchange.Goal{Thread: id, Priority: l.priority, Order: uint64(l.order), Manifest: manifest, Bit: l.bit, Of: l.of}
 }
 
-// listed lists the blobs of a manifest in the order they are wanted: preview, heads, bulk.
-func listed(m *study.Manifest) []listedBlob {
+// blobsListed lists the blobs of a manifest in the order they are wanted: preview, heads, bulk.
+func blobsListed(m *study.Manifest) []listedBlob {
 	var first, bulk []listedBlob
 	if m.Preview != nil {
 		first = append(first, listedBlob{ref: *m.Preview, priority: priorityManifest})
@@ -246,7 +246,7 @@ func (d *Desk) wantAgain(id blob.ID) {
 			if g.Manifest.ID == id {
 				d.want(exchange.Goal{Thread: c.thread, Priority: priorityManifest}, g.Manifest)
 			} else if h := d.studies.held[holdingKey{g.Lineage, g.Author}]; h != nil && h.manifest != nil {
-				for _, l := range listed(h.manifest) {
+				for _, l := range blobsListed(h.manifest) {
 					if l.ref.ID == id {
 						d.want(l.goal(c.thread, h.manifestID), l.ref)
 					}
