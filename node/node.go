@@ -98,6 +98,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		return nil, errors.Join(err, dir.Close())
 	}
 	n.gateway = n.newGateway()
+	n.desk.AttachArchive(archive{n.gateway})
 	if err := n.newWeb(); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}

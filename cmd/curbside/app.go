@@ -187,7 +187,6 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 var later = map[string]bool{
 	"deid": true, "backup": true,
 	"audit export": true,
-	"case archive": true,
 }
 
 // places checks positional arguments by their names in Use: "CASE", "[STUDY]", "PATH...".

@@ -17,7 +17,7 @@ func (a *app) caseCmd() *cobra.Command {
 	g := group("case", "cases: list, show, reply, report, sign and more",
 		"  curbside case list\n  curbside case show 9c1e\n  curbside case reply 9c1e --text \"Is there an older scan?\"",
 		a.caseListCmd(), a.caseShowCmd(), a.caseWatchCmd(), a.caseWaitCmd(), a.caseHistoryCmd(),
-		a.caseReplyCmd(), a.caseAnnotateCmd(), a.caseExportCmd(), a.caseAcceptCmd(), a.caseDeclineCmd(), a.caseReportCmd(), a.caseSignCmd(), a.caseOpineCmd(),
+		a.caseReplyCmd(), a.caseAnnotateCmd(), a.caseExportCmd(), a.caseArchiveCmd(), a.caseAcceptCmd(), a.caseDeclineCmd(), a.caseReportCmd(), a.caseSignCmd(), a.caseOpineCmd(),
 		a.caseInviteCmd(), a.caseRemoveCmd(), a.caseCloseCmd())
 	g.AddCommand(a.clinicalCmds()...)
 	return g

@@ -226,6 +226,8 @@ type CaseExportRequest struct {
 	Case   string `json:"case"`
 	Out    string `json:"out"`
 	Format string `json:"format,omitempty"` // dicom when empty
+	// Language of the reports as DICOM, as RFC 5646 names it; en if empty.
+	Language string `json:"language,omitempty"`
 }
 
 // CaseExported lists the files that were written.

@@ -97,6 +97,9 @@ type Desk struct {
 	removing  sync.RWMutex // held for reading while files are taken in, for writing while a study goes
 	door      *door
 
+	archive Archive    // nil while nothing is attached
+	filing  sync.Mutex // one filing at a time names objects
+
 	mu       sync.Mutex // guards all below
 	net      Network    // nil while no node serves
 	persons  []*person

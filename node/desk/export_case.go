@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"image/png"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -179,7 +178,9 @@ func lineageOf(study string) (out [16]byte) {
 
 // writeObjects makes all objects before it writes the first.
 func (d *Desk) writeObjects(ctx context.Context, req control.CaseExportRequest) (files, warnings []string, err error) {
-	objects, warnings, err := d.exportDicom(ctx, req.Case)
+	d.filing.Lock()
+	defer d.filing.Unlock()
+	f, _, err := d.prepareFiling(ctx, req.Case, req.Language, false)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -189,12 +190,13 @@ func (d *Desk) writeObjects(ctx context.Context, req control.CaseExportRequest) 
 	if err := os.MkdirAll(req.Out, 0o700); err != nil {
 		return nil, nil, control.Errorf(control.Refused, "the folder cannot be made: %s", ioDetail(err))
 	}
-	for _, name := range slices.Sorted(maps.Keys(objects)) {
-		path := filepath.Join(req.Out, name)
-		if err := replaceFile(path, objects[name]); err != nil {
+	for _, x := range f.files {
+		path := filepath.Join(req.Out, x.SOPUID+".dcm")
+		if err := replaceFile(path, x.b); err != nil {
 			return nil, nil, control.Errorf(control.Refused, "cannot write: %s", ioDetail(err))
 		}
 		files = append(files, path)
 	}
-	return files, warnings, nil
+	slices.Sort(files)
+	return files, f.warnings, nil
 }

@@ -3,9 +3,7 @@ package desk
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/curbside-p2p/curbside/consult/annot"
 	"github.com/curbside-p2p/curbside/consult/consult"
@@ -19,8 +17,11 @@ import (
 
 // Series of what is made here get numbers beyond those of scanners.
 const (
-	stateSeries = 9001
-	keySeries   = 9501
+	stateSeries   = 9001
+	reportSeries  = 9101
+	measureSeries = 9201
+	printedSeries = 9301
+	keySeries     = 9501
 )
 
 // exportMark is a mark on its way into an object.
@@ -28,35 +29,15 @@ type exportMark struct {
 	annot.Marked
 	at     *located
 	author identity.PersonID
+	entry  ledger.EntryID
 	timeMS int64
 	key    bool
 }
 
-// exportDicom makes presentation states, one for each series and author, and a key object selection
-// for each author who chose images: for the archive that has the images.
-func (d *Desk) exportDicom(ctx context.Context, said string) (map[string][]byte, []string, error) {
-	marks, warnings, err := d.exportMarks(ctx, said)
-	if err != nil {
-		return nil, nil, err
-	}
-	if marks, err = d.describeImages(ctx, marks, &warnings); err != nil {
-		return nil, nil, err
-	}
-	x := dicomExport{files: map[string][]byte{}, nowMS: d.nowMS()}
-	for _, of := range byAuthor(marks) {
-		if err := x.author(of); err != nil {
-			return nil, nil, err
-		}
-	}
-	if len(x.files) == 0 {
-		return nil, nil, control.Errorf(control.Refused, "there is no mark in this case whose image is here").
-			WithHint("make one first: curbside case annotate CASE --help")
-	}
-	return x.files, warnings, nil
-}
-
 // exportMarks are the marks of a case as they act.
-func (d *Desk) exportMarks(ctx context.Context, said string) ([]exportMark, []string, error) {
+//
+// An image that a mark lies on and that is not here is a warning, or where whole is wanted an error.
+func (d *Desk) exportMarks(ctx context.Context, said string, whole bool) ([]exportMark, []string, error) {
 	d.checkMarks(ctx, said)
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -104,8 +85,12 @@ func (d *Desk) exportMarks(ctx context.Context, said string) ([]exportMark, []st
 		}
 		out = append(out, exportMark{
 			Marked: annot.Marked{Frame: int(m.Place.Frame), Geometry: f.geometry, Label: text.Clean(f.label), Values: f.values, Author: d.memberName(m.Author)},
-			at:     at, author: m.Author, timeMS: max(times[m.Entry], times[f.entry]), key: f.geometry.Shape == consult.ShapeKey,
+			at:     at, author: m.Author, entry: m.Entry, timeMS: max(times[m.Entry], times[f.entry]), key: f.geometry.Shape == consult.ShapeKey,
 		})
+	}
+	if whole && absent > 0 {
+		return nil, nil, control.Errorf(control.Refused, "%d of the marks lie on images that are not here, so that what they refer to would be unknown to the archive", absent).
+			WithHint("import the study again")
 	}
 	var warnings []string
 	for _, w := range []struct {
@@ -195,82 +180,8 @@ func byAuthor(marks []exportMark) [][]exportMark {
 	return out
 }
 
-// dicomExport gathers the objects of an export. Their names are new UIDs each time: an object that
-// was sent must not change.
-type dicomExport struct {
-	files  map[string][]byte
-	nowMS  int64
-	series map[string]annot.Made // by study and kind
-	last   int                   // series of what is made, by number
-}
-
 func newUID() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return object.UID(b)
-}
-
-// author makes what one author drew and chose.
-func (x *dicomExport) author(of []exportMark) error {
-	x.series = map[string]annot.Made{}
-	var drawn, chosen []annot.Marked
-	newest := map[string]int64{} // by study
-	image := map[string]*study.Instance{}
-	for _, m := range of {
-		newest[m.Image.StudyUID] = max(newest[m.Image.StudyUID], m.timeMS)
-		image[m.Image.SOPUID] = m.Image
-		if m.key {
-			chosen = append(chosen, m.Marked)
-		} else {
-			drawn = append(drawn, m.Marked)
-		}
-	}
-	name := of[0].Author
-	for _, p := range annot.Compose(drawn, nil) {
-		p.Made = x.made(p.StudyUID, "PR", stateSeries, name, newest[p.StudyUID])
-		p.Description = "Marks of a second opinion"
-		b, err := annot.WritePresentation(p, image[p.Images[0].SOPUID])
-		if err := x.put(p.SOPUID, b, err); err != nil {
-			return err
-		}
-	}
-	for _, k := range annot.Keys(chosen) {
-		k.Made = x.made(k.StudyUID, "KO", keySeries, name, newest[k.StudyUID])
-		k.Title = annot.Titles()[0]
-		b, err := annot.WriteKeyObjects(k, image[k.Images[0].SOPUID])
-		if err := x.put(k.SOPUID, b, err); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// made says when and by whom: objects of one kind, study and author share a series.
-func (x *dicomExport) made(studyUID, kind string, number int, name string, timeMS int64) annot.Made {
-	m, ok := x.series[studyUID+kind]
-	if !ok {
-		m = annot.Made{SeriesUID: newUID(), SeriesNumber: number + x.last}
-		x.last++
-	}
-	m.InstanceNumber++
-	x.series[studyUID+kind] = m
-	at := instant(timeMS)
-	m.SOPUID, m.Date, m.Time, m.Timezone = newUID(), at.Format("20060102"), at.Format("150405"), "+0000"
-	m.Creator = strings.ReplaceAll(text.Line(name), "^", " ")
-	return m
-}
-
-// put keeps a file, once it was read again as what leaves must be read.
-func (x *dicomExport) put(uid string, b []byte, err error) error {
-	if err == nil {
-		var in *study.Instance
-		if in, err = study.Parse(b); err == nil && in.SOPUID != uid {
-			err = errors.New("it came out as another instance")
-		}
-	}
-	if err != nil {
-		return control.Errorf(control.Refused, "the marks cannot be written as DICOM: %v", err)
-	}
-	x.files[uid+".dcm"] = b
-	return nil
 }

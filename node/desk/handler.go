@@ -45,6 +45,7 @@ func (d *Desk) Register(mux *http.ServeMux) {
 	control.MarkList.Handle(mux, d.MarkList)
 	control.PresentationList.Handle(mux, d.PresentationList)
 	control.CaseExport.Handle(mux, d.CaseExport)
+	control.CaseArchive.Handle(mux, d.CaseArchive)
 
 	control.Request.Handle(mux, d.Request)
 	control.CaseList.Handle(mux, d.CaseList)
