@@ -84,7 +84,7 @@ router() {
 	[ "$2" = cone ] || how=' fully-random'
 	within "$1" sysctl -qw net.ipv4.ip_forward=1
 	within "$1" nft "table ip nat { chain post { type nat hook postrouting priority 100; oifname wan0 masquerade$how; }; }
-		table ip filter { chain fwd { type filter hook forward priority 0; iifname wan0 ct state established,related accept; iifname wan0 drop; }; }"
+		table ip filter { chain through { type filter hook forward priority 0; iifname wan0 ct state established,related accept; iifname wan0 drop; }; }"
 }
 
 # --- nodes
@@ -109,7 +109,7 @@ ready() {
 	local n until
 	until=$(($(now) + 60000))
 	for n in "$@"; do
-		until grep -q '^ready$' "$dir/$n.log"; do
+		until grep -qs "^ready$" "$dir/$n.log"; do
 			[ "$(now)" -lt "$until" ] || fail "$n is not ready"; sleep 0.05
 		done
 	done

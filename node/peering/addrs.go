@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/control"
+	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
@@ -150,15 +151,27 @@ func announce(as []ma.Multiaddr) []ma.Multiaddr {
 	return outside
 }
 
+// selfAddrs are a host's own addresses. libp2p's list of those of interfaces is up to a minute old;
+// what it adds, a relay's or a router's, is kept.
+func selfAddrs(h host.Host) []ma.Multiaddr {
+	now := announce(freshAddrs(h.Network().ListenAddresses()))
+	for _, a := range h.Addrs() {
+		if (isRelayed(a) || manet.IsPublicAddr(a)) && !slices.ContainsFunc(now, a.Equal) {
+			now = append(now, a)
+		}
+	}
+	return now
+}
+
 // bridgeNames start the names of interfaces that lead to containers and virtual
 // machines on this host only.
 var bridgeNames = []string{"docker", "br-", "virbr", "podman", "cni", "veth", "vmnet", "lxc"}
 
-func bridgePrefixes() []netip.Prefix {
-	return interfacePrefixes(func(name string) bool {
-		return slices.ContainsFunc(bridgeNames, func(b string) bool { return strings.HasPrefix(name, b) })
-	})
+func isBridge(name string) bool {
+	return slices.ContainsFunc(bridgeNames, func(b string) bool { return strings.HasPrefix(name, b) })
 }
+
+func bridgePrefixes() []netip.Prefix { return interfacePrefixes(isBridge) }
 
 // interfacePrefixes lists the networks of the interfaces that are up.
 func interfacePrefixes(take func(name string) bool) []netip.Prefix {

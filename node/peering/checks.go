@@ -43,8 +43,9 @@ func (n *Node) Checks() []Finding {
 	out = append(out, Finding{Name: "peers", OK: true, Detail: fmt.Sprintf("%d of %d connected", live, wanted)})
 	if n.cfg.MDNS {
 		out = append(out, Finding{
-			Name: "lan discovery", OK: lan == "", Detail: orElse(lan, "mDNS is running"),
-			Hint: hintIf(lan != "", "peers on the LAN are found by their addresses only"),
+			Name: "lan discovery", OK: lan.mdns == "" || lan.beacon == "",
+			Detail: "mDNS: " + orElse(lan.mdns, "running") + "; beacon: " + orElse(lan.beacon, "running"),
+			Hint:   hintIf(lan.mdns != "" && lan.beacon != "", "peers on the LAN are found by their addresses only"),
 		})
 	}
 	if len(n.cfg.Bootstrap) > 0 {

@@ -2,6 +2,9 @@ package peering
 
 import (
 	"context"
+	"fmt"
+	"net"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -19,32 +22,45 @@ const serviceMDNS = "_curbside._udp"
 
 // found takes what mDNS finds. It never blocks, and comes again for each restart of a peer.
 type found struct {
-	n   *Node
-	h   host.Host
-	ctx context.Context //nolint:containedctx // zeroconf's callback has none
+	n *Node
+	h host.Host
 }
 
 // HandlePeerFound keeps the addresses of a peer on the LAN and wakes its keeper.
 func (f found) HandlePeerFound(i peer.AddrInfo) {
-	if i.ID == f.n.id || len(i.Addrs) == 0 {
+	if i.ID != f.n.id && len(i.Addrs) > 0 {
+		f.n.lanFound(f.h, i)
+	}
+}
+
+// minds says whether a peer on the LAN would be dialled: one that is wanted, or any where the DHT
+// or the directory has a use for it.
+func (n *Node) minds(id peer.ID) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	_, ok := n.keepers[id]
+	return ok || n.dht != nil || n.lister != nil
+}
+
+// lanFound takes the addresses of a peer on the LAN, as mDNS or a beacon says.
+func (n *Node) lanFound(h host.Host, i peer.AddrInfo) {
+	h.Peerstore().AddAddrs(i.ID, i.Addrs[:min(len(i.Addrs), foundMax)], mdnsAddrTime)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.host == nil {
 		return
 	}
-	f.h.Peerstore().AddAddrs(i.ID, i.Addrs[:min(len(i.Addrs), foundMax)], mdnsAddrTime)
-	f.n.mu.Lock()
-	defer f.n.mu.Unlock()
-	if f.n.host == nil {
-		return
-	}
-	if k, ok := f.n.keepers[i.ID]; ok {
+	if k, ok := n.keepers[i.ID]; ok {
 		k.kick()
-	} else if (f.n.dht != nil || f.n.lister != nil) && len(f.n.lanDials) < cap(f.n.lanDials) {
+	} else if (n.dht != nil || n.lister != nil) && len(n.lanDials) < cap(n.lanDials) {
 		// A connection is all that the DHT and the directory need to come to life on a LAN.
-		f.n.lanDials <- struct{}{}
-		f.n.work.Go(func() {
-			defer func() { <-f.n.lanDials }()
-			ctx, cancel := context.WithTimeout(f.ctx, dialTime)
+		ctx := n.ctx
+		n.lanDials <- struct{}{}
+		n.work.Go(func() {
+			defer func() { <-n.lanDials }()
+			ctx, cancel := context.WithTimeout(ctx, dialTime)
 			defer cancel()
-			_ = f.h.Connect(ctx, peer.AddrInfo{ID: i.ID})
+			_ = h.Connect(ctx, peer.AddrInfo{ID: i.ID})
 		})
 	}
 }
@@ -57,47 +73,115 @@ func (h lanHost) Network() network.Network { return lanNetwork{h.Host.Network()}
 
 type lanNetwork struct{ network.Network }
 
+// InterfaceListenAddresses are the addresses of this moment: libp2p's own list is up to a minute
+// old, and mDNS freezes what it gets.
 func (n lanNetwork) InterfaceListenAddresses() ([]ma.Multiaddr, error) {
-	as, err := n.Network.InterfaceListenAddresses()
-	return announce(as), err
+	return announce(freshAddrs(n.ListenAddresses())), nil
 }
 
-// supervise keeps mDNS on the interfaces there are now: libp2p's service freezes its
+// freshAddrs are the addresses that listeners have now.
+func freshAddrs(listen []ma.Multiaddr) []ma.Multiaddr {
+	ifs, err := net.Interfaces()
+	if err != nil {
+		return nil
+	}
+	var out []ma.Multiaddr
+	for i := range ifs {
+		if ifs[i].Flags&net.FlagUp != 0 {
+			out = append(out, addrsAt(listen, prefixesOf(&ifs[i]))...)
+		}
+	}
+	return out
+}
+
+// discovery is what looks for peers on the LAN. The goroutine of supervise has it.
+type discovery struct {
+	n      *Node
+	h      host.Host
+	mdns   mdns.Service
+	beacon *beacon
+}
+
+// start begins anew on the interfaces there are now.
+func (d *discovery) start(ctx context.Context) {
+	d.stop()
+	d.startMDNS(ctx)
+	if d.beacon != nil {
+		d.beacon.again()
+		return
+	}
+	d.startBeacon(ctx)
+}
+
+// mend starts what did not start before, such as for want of a network.
+func (d *discovery) mend(ctx context.Context) {
+	if d.mdns == nil {
+		d.startMDNS(ctx)
+	}
+	if d.beacon == nil {
+		d.startBeacon(ctx)
+	}
+}
+
+// off says that nobody on the LAN is to be looked for, or could be.
+func (d *discovery) off() bool {
+	return !d.n.cfg.MDNS || !slices.ContainsFunc(d.h.Network().ListenAddresses(), func(a ma.Multiaddr) bool { return !manet.IsIPLoopback(a) })
+}
+
+const onlyLoopback = "only loopback is listened on"
+
+func (d *discovery) startMDNS(ctx context.Context) {
+	if d.off() {
+		d.n.setLAN(func(l *lanState) { l.mdns = onlyLoopback })
+		return
+	}
+	s := mdns.NewMdnsService(lanHost{d.h}, serviceMDNS, found{d.n, d.h})
+	if err := s.Start(); err != nil {
+		d.n.log.DebugContext(ctx, "mdns not started", attrError(err))
+		_ = s.Close()
+		d.n.setLAN(func(l *lanState) { l.mdns = "no network interface carries multicast" })
+		return
+	}
+	d.mdns = s
+	d.n.setLAN(func(l *lanState) { l.mdns = "" })
+}
+
+func (d *discovery) startBeacon(ctx context.Context) {
+	if d.off() {
+		d.n.setLAN(func(l *lanState) { l.beacon = onlyLoopback })
+		return
+	}
+	b, err := d.n.newBeacon(ctx, d.h)
+	if err != nil {
+		d.n.log.DebugContext(ctx, "beacon not started", attrError(err))
+		d.n.setLAN(func(l *lanState) { l.beacon = "its port is taken by another program" })
+		return
+	}
+	d.beacon = b
+	d.n.setLAN(func(l *lanState) { l.beacon = "" })
+}
+
+// stop ends mDNS; the beacon ends with the node.
+func (d *discovery) stop() {
+	if d.mdns != nil {
+		_ = d.mdns.Close()
+		d.mdns = nil
+	}
+}
+
+// supervise keeps discovery on the interfaces there are now: libp2p's mDNS freezes its
 // records at start, and fails for good if it starts without a network (NETWORK §5).
 func (n *Node) supervise(ctx context.Context, h host.Host) {
-	var service mdns.Service
-	closeService := func() {
-		if service != nil {
-			_ = service.Close()
-			service = nil
-		}
-	}
-	defer closeService()
-	start := func() {
-		closeService()
-		n.lanState("only loopback is listened on")
-		if !n.cfg.MDNS || !slices.ContainsFunc(h.Network().ListenAddresses(), func(a ma.Multiaddr) bool { return !manet.IsIPLoopback(a) }) {
-			return
-		}
-		s := mdns.NewMdnsService(lanHost{h}, serviceMDNS, found{n, h, ctx})
-		if err := s.Start(); err != nil {
-			n.log.DebugContext(ctx, "mdns not started", attrError(err))
-			_ = s.Close()
-			n.lanState("no network interface carries multicast")
-			return
-		}
-		n.lanState("")
-		service = s
-	}
+	d := &discovery{n: n, h: h}
+	defer d.stop()
 	before := networks()
-	start()
-	again := time.NewTimer(mdnsAgain)
-	again.Stop() // armed by a change
-	defer again.Stop()
+	d.start(ctx)
 	moved, stop := n.moves(h)
 	defer stop()
-	tick := time.NewTicker(mdnsEvery)
+	said := 0
+	tick, say := time.NewTicker(mdnsEvery), time.NewTimer(beaconSoon[0])
 	defer tick.Stop()
+	defer say.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -108,24 +192,48 @@ func (n *Node) supervise(ctx context.Context, h host.Host) {
 			} else if n.cfg.Moved != nil {
 				n.cfg.Moved()
 			}
-		case <-again.C:
-			start()
+		case <-say.C:
+			if d.beacon != nil {
+				d.beacon.send()
+			}
+			said++
+			say.Reset(beaconWait(said))
 		case <-tick.C:
 			now := networks()
 			if slices.Equal(before, now) {
-				if service == nil {
-					start() // there was no network to start on
-				}
+				d.mend(ctx)
 				continue
 			}
 			before = now
 			n.log.InfoContext(ctx, "network changed")
-			start()
-			again.Reset(mdnsAgain)
+			d.start(ctx)
+			said = 0
+			say.Reset(beaconWait(said))
 			n.dropStale()
 			n.kickAll()
+			if n.cfg.Moved != nil {
+				n.cfg.Moved()
+			}
 		}
 	}
+}
+
+// beaconWait is how long after so many beacons the next one goes: a few in a row after a start or a
+// change, as packets get lost and others may not have begun to listen.
+func beaconWait(said int) time.Duration {
+	if said < len(beaconSoon) {
+		return beaconSoon[said]
+	}
+	return jitter(beaconEvery)
+}
+
+// lanState says why a way to find peers on the LAN does not work; empty if it does.
+type lanState struct{ mdns, beacon string }
+
+func (n *Node) setLAN(set func(*lanState)) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	set(&n.lan)
 }
 
 // moves tells when the node's addresses change.
@@ -138,31 +246,52 @@ func (n *Node) moves(h host.Host) (<-chan any, func()) {
 	return sub.Out(), func() { _ = sub.Close() }
 }
 
-func (n *Node) lanState(s string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.lan = s
-}
-
 // dropStale closes connections from addresses this host no longer has: nothing comes
 // of waiting for them.
 func (n *Node) dropStale() {
-	nets := interfacePrefixes(func(string) bool { return true })
+	own := ownAddrs()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for s := range n.sessions {
-		if !isRelayed(s.conn.RemoteMultiaddr()) && !within(s.conn.LocalMultiaddr(), nets) {
+		if !isRelayed(s.conn.RemoteMultiaddr()) && !within(s.conn.LocalMultiaddr(), own) {
 			s.cancel()
 			n.work.Go(func() { _ = s.conn.Close() })
 		}
 	}
 }
 
-// networks lists the addresses of all interfaces, to see a change.
+// ownAddrs are this host's addresses, each as the network of itself alone.
+func ownAddrs() []netip.Prefix {
+	ifs, err := net.Interfaces()
+	if err != nil {
+		return nil
+	}
+	var out []netip.Prefix
+	for i := range ifs {
+		if ifs[i].Flags&net.FlagUp == 0 {
+			continue
+		}
+		for _, p := range prefixesOf(&ifs[i]) {
+			out = append(out, netip.PrefixFrom(p.Addr(), p.Addr().BitLen()))
+		}
+	}
+	return out
+}
+
+// networks lists the addresses of all interfaces and whether a cable is in, to see a change.
 func networks() []string {
+	ifs, err := net.Interfaces()
+	if err != nil {
+		return nil
+	}
 	var out []string
-	for _, p := range interfacePrefixes(func(string) bool { return true }) {
-		out = append(out, p.String())
+	for i := range ifs {
+		if ifs[i].Flags&net.FlagUp == 0 {
+			continue
+		}
+		for _, p := range prefixesOf(&ifs[i]) {
+			out = append(out, fmt.Sprintf("%s %s %v", ifs[i].Name, p, ifs[i].Flags&net.FlagRunning != 0))
+		}
 	}
 	slices.Sort(out)
 	return out

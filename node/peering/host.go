@@ -30,7 +30,10 @@ import (
 const serviceName = "curbside.exchange"
 
 // errInUse says that an address is taken, most likely by another node.
-var errInUse = errors.New("address is in use")
+var (
+	errBeyondLAN = errors.New("beyond the LAN")
+	errInUse     = errors.New("address is in use")
+)
 
 // newHost makes the host of NETWORK §2.
 func (n *Node) newHost() (host.Host, error) {
@@ -38,7 +41,11 @@ func (n *Node) newHost() (host.Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts, err := Base(n.key, listen, connsLow, connsHigh, nil)
+	var guard []func(network.ResourceManager) network.ResourceManager
+	if n.cfg.LANOnly {
+		guard = append(guard, func(rm network.ResourceManager) network.ResourceManager { return lanManager{rm} })
+	}
+	opts, err := Base(n.key, listen, connsLow, connsHigh, nil, guard...)
 	if err != nil {
 		return nil, err
 	}
@@ -50,11 +57,14 @@ func (n *Node) newHost() (host.Host, error) {
 
 // Base is what every host of curbside is made of, a relay's too: transports with tuned
 // sockets, TLS alone, windows and limits. The connection manager trims from high to low;
-// more, if given, adds limits of further services.
-func Base(key crypto.PrivKey, listen []ma.Multiaddr, low, high int, more func(*rcmgr.ScalingLimitConfig)) ([]libp2p.Option, error) {
+// more, if given, adds limits of further services; guards stand before the resource manager.
+func Base(key crypto.PrivKey, listen []ma.Multiaddr, low, high int, more func(*rcmgr.ScalingLimitConfig), guards ...func(network.ResourceManager) network.ResourceManager) ([]libp2p.Option, error) {
 	rm, err := resourceManager(more)
 	if err != nil {
 		return nil, err
+	}
+	for _, g := range guards {
+		rm = g(rm)
 	}
 	cm, err := connmgr.NewConnManager(low, high, connmgr.WithGracePeriod(connsGrace))
 	if err != nil {
@@ -74,6 +84,17 @@ func Base(key crypto.PrivKey, listen []ma.Multiaddr, low, high int, more func(*r
 		libp2p.UserAgent("curbside"), libp2p.ProtocolVersion("curbside/1"),
 		libp2p.DisableMetrics(), libp2p.Ping(false),
 	}, nil
+}
+
+// lanManager refuses connections from and to beyond the LAN before a handshake: the gate is asked
+// about an accepted QUIC connection only after one, which tells who is here.
+type lanManager struct{ network.ResourceManager }
+
+func (m lanManager) OpenConnection(d network.Direction, usefd bool, at ma.Multiaddr) (network.ConnManagementScope, error) {
+	if !onLAN(at) {
+		return nil, errBeyondLAN
+	}
+	return m.ResourceManager.OpenConnection(d, usefd, at)
 }
 
 // reach is what takes a node beyond its LAN; nothing of it waits for an answer at start.

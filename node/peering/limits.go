@@ -51,10 +51,15 @@ const (
 	// yieldTime is how long the node with the higher PeerID lets the other dial first.
 	yieldTime = 250 * time.Millisecond
 
-	// mdnsEvery is how often interfaces are compared; libp2p freezes its records
-	// at start and caches addresses for about a minute, hence mdnsAgain.
-	mdnsEvery = 10 * time.Second
-	mdnsAgain = 70 * time.Second
+	// mdnsEvery is how often interfaces are compared; libp2p freezes its records at start.
+	mdnsEvery = 2 * time.Second
+	// beaconPort is where beacons go. beaconEvery is how often, beaconMax how long one may be,
+	// beaconRate how many a second are verified, beaconForget when a number is forgotten (NETWORK §5).
+	beaconPort   = 4002
+	beaconEvery  = 60 * time.Second
+	beaconMax    = 512
+	beaconRate   = 5
+	beaconForget = 3 * beaconEvery
 	// mdnsAddrTime is how long an address found by mDNS is kept.
 	mdnsAddrTime = 10 * time.Minute
 	// lanDialsMax bounds dials to strangers found by mDNS, for the DHT's sake.

@@ -93,7 +93,7 @@ type Node struct {
 	verifies map[peer.ID]int      // verify streams of others
 	keepers  map[peer.ID]*keeper
 	links    []*link
-	lan      string         // why mDNS does not run
+	lan      lanState
 	lanDials chan struct{}  // bounds dials to strangers on the LAN
 	work     sync.WaitGroup // sessions and keepers
 }
@@ -200,7 +200,7 @@ func (n *Node) Self() identity.PeerAddrs {
 	if err != nil {
 		return self
 	}
-	for _, a := range h.Addrs() {
+	for _, a := range selfAddrs(h) {
 		if len(self.Addrs) < identity.AddrsMax {
 			self.Addrs = append(self.Addrs, a.String())
 		}
