@@ -130,6 +130,9 @@ func (o Options) Dates() uint64 {
 type Case struct {
 	Key     wire.Secret // LK
 	Options Options
+
+	// spare breaks a rule, so that a test sees that it is noticed: it is nil but there.
+	spare func(t study.Tag, vr string) bool
 }
 
 // UID maps a UID: the same always to the same, within one case alone. What a standard

@@ -202,6 +202,9 @@ func (w *rewriter) element(i, next int, depth uint8, cd coding, sc scope) (piece
 		return w.sequence(i, next, depth, cd, sc)
 	}
 	a := w.action(e, sc)
+	if w.c.spare != nil && w.c.spare(e.Tag, string(e.VR[:])) {
+		a = verbose
+	}
 	old := w.value(e)
 	if a == remove {
 		w.note(e.Tag, a)

@@ -115,16 +115,6 @@ func cleanFragments(in *study.Instance, o *study.Outline, bulk io.ReaderAt) (*Cl
 	if in.BulkLen > nativeMax {
 		return nil, ErrHidden
 	}
-	// A fragment that begins a frame is cleaned by itself; those that go on are searched.
-	starts := map[int64]bool{}
-	for k := range max(in.Pixel.Frames, 1) {
-		rs, err := in.FrameRanges(k)
-		if err != nil || len(rs) == 0 {
-			starts = nil
-			break
-		}
-		starts[rs[0].Off] = true
-	}
 	frames := make([][]byte, 0, len(o.Fragments))
 	changed := false
 	for _, f := range o.Fragments {
@@ -132,7 +122,7 @@ func cleanFragments(in *study.Instance, o *study.Outline, bulk io.ReaderAt) (*Cl
 		if _, err := bulk.ReadAt(b, f.Off); err != nil && !errors.Is(err, io.EOF) {
 			return nil, err
 		}
-		out, did, err := cleanCodestream(b, starts == nil || starts[f.Off], in)
+		out, did, err := cleanCodestream(b, in)
 		if err != nil {
 			return nil, err
 		}
@@ -159,10 +149,10 @@ func encapsulate(fragments [][]byte) []byte {
 	return append(out, 0xFE, 0xFF, 0xDD, 0xE0, 0, 0, 0, 0)
 }
 
-func cleanCodestream(b []byte, begins bool, in *study.Instance) ([]byte, bool, error) {
+// cleanCodestream cleans a fragment that begins a codestream; what goes on with one has only
+// entropy-coded data, in which no marker of a beginning can stand.
+func cleanCodestream(b []byte, in *study.Instance) ([]byte, bool, error) {
 	switch {
-	case !begins:
-		return b, false, nil
 	case bytes.HasPrefix(b, []byte{0xFF, 0xD8}):
 		return cleanJPEG(b)
 	case bytes.HasPrefix(b, []byte{0xFF, 0x4F, 0xFF, 0x51}):

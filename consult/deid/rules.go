@@ -147,9 +147,9 @@ func (o Options) named(r *row, vr string) action {
 		if o.FullDates || o.ModifiedDates {
 			return keep
 		}
-	case says(o.FullDates, optFullDates) == 'K':
-		return retained(vr, verbose)
-	case says(o.ModifiedDates, optModifiedDates) == 'C':
+	case says(o.FullDates, optFullDates) == 'K' && temporal(vr):
+		return retained(vr, keep)
+	case says(o.ModifiedDates, optModifiedDates) == 'C' && temporal(vr):
 		return retained(vr, shift)
 	case o.Content && (r.options[optStructured] == 'C' || r.options[optGraphics] == 'C' || r.tag == 0x00420011):
 		return retained(vr, verbose)
@@ -162,6 +162,9 @@ func (o Options) named(r *row, vr string) action {
 	}
 	return basicAction(r.basic, vr)
 }
+
+// temporal: what the options of dates are about; a timestamp of another kind is not moved, and goes.
+func temporal(vr string) bool { return vr == "DA" || vr == "DT" || vr == "TM" || vr == "SQ" }
 
 // retained is an action that keeps something of an element: a sequence is entered.
 func retained(vr string, a action) action {
