@@ -27,16 +27,20 @@ func (g *Gateway) destinationOf(aet string) (*dicom, bool) {
 	if err != nil {
 		return nil, false
 	}
-	var found []Settings
+	var found *Settings
 	for _, s := range all {
-		if s.AET == aet && s.Check() == nil {
-			found = append(found, s)
+		if s.AET != aet || s.Check() != nil {
+			continue
 		}
+		if found != nil && (s.Host != found.Host || s.Port != found.Port) {
+			return nil, false // two go by it: which one asks is not known
+		}
+		found = &s
 	}
-	if len(found) != 1 {
+	if found == nil {
 		return nil, false
 	}
-	return &dicom{g: g, set: found[0]}, true
+	return &dicom{g: g, set: *found}, true
 }
 
 // plain are the syntaxes of data sets without pixels.

@@ -128,7 +128,7 @@ var table = [events]map[state]action{
 	evReleaseRQ:     with(map[state]action{sta2: aa1, sta6: ar2, sta13: aa6}, aa8), // in sta7 the role decides
 	evReleaseRP:     with(map[state]action{sta2: aa1, sta7: ar3, sta10: ar10, sta11: ar3, sta13: aa6}, aa8),
 	evReleaseAnswer: {sta8: ar4, sta9: ar9, sta12: ar4},
-	evAbort:         with(map[state]action{sta2: aa1, sta4: aa2}, aa1),
+	evAbort:         with(map[state]action{sta4: aa2}, aa1),
 	evAbortPDU:      with(map[state]action{sta2: aa2, sta13: aa2}, aa3),
 	evClosed:        with(map[state]action{sta2: aa5, sta4: aa4, sta13: ar5}, aa4),
 	evTimer:         {sta2: aa2, sta13: aa2},
