@@ -226,18 +226,29 @@ func optional(args []string) string {
 
 func (a *app) studyExportCmd() *cobra.Command {
 	var out string
+	var medium bool
 	cmd := &cobra.Command{
-		Use:   "export STUDY --out DIR",
-		Short: "write a study as DICOM files, byte for byte",
+		Use:   "export STUDY... --out DIR",
+		Short: "write a study as DICOM files, byte for byte; or a medium for a patient to carry",
 		Long: `export writes the files of a study as they were imported or shared, byte for byte, one
-file an image, named by its SOP Instance UID.`,
-		Example:           "  curbside study export 81b4 --out /tmp/case17",
-		Args:              places("STUDY"),
+file an image, named by its SOP Instance UID.
+
+With --media it writes one or more studies of one patient as a medium that viewers open: the
+same files under short names, and a DICOMDIR. The folder is new, or an empty stick.`,
+		Example: `  curbside study export 81b4 --out /tmp/case17
+  curbside study export 81b4 77aa --media --out /media/stick`,
+		Args:              places("STUDY..."),
 		ValidArgsFunction: a.first(a.studyIDs),
 		RunE: a.work(func(cmd *cobra.Command, args []string) error {
 			dir, err := filepath.Abs(out)
 			if err != nil {
 				return err
+			}
+			if medium {
+				return a.exportMedia(cmd.Context(), args, dir)
+			}
+			if len(args) > 1 {
+				return usage("several studies go on a medium: --media")
 			}
 			stop := a.during("writing", nil)
 			res, err := call(cmd.Context(), a, control.StudyExport, control.StudyExportRequest{Study: args[0], Out: dir})
@@ -252,9 +263,25 @@ file an image, named by its SOP Instance UID.`,
 		}),
 	}
 	cmd.Flags().StringVar(&out, "out", "", "folder `DIR` to write to; made if it is not there")
+	cmd.Flags().BoolVar(&medium, "media", false, "write a medium with a DICOMDIR")
 	_ = cmd.MarkFlagRequired("out")
 	_ = cmd.MarkFlagDirname("out")
 	return cmd
+}
+
+// exportMedia writes a medium.
+func (a *app) exportMedia(ctx context.Context, studies []string, dir string) error {
+	stop := a.during("writing", nil)
+	res, err := call(ctx, a, control.MediaExport, control.MediaExportRequest{Studies: studies, Out: dir})
+	stop()
+	if err != nil {
+		return err
+	}
+	a.warnAll(res.Warnings)
+	res.Warnings = nil
+	return a.emit(res, func(pg *page) {
+		pg.field("wrote", fmt.Sprintf("%s of %s, %s, and a DICOMDIR", plural(res.Files, "file"), plural(res.Studies, "study"), size(res.Bytes)))
+	})
 }
 
 func (a *app) studyRemoveCmd() *cobra.Command {

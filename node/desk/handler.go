@@ -34,6 +34,7 @@ func (d *Desk) Register(mux *http.ServeMux) {
 	control.StudyShow.Handle(mux, d.StudyShow)
 	control.StudyVerify.Handle(mux, d.StudyVerify)
 	control.StudyExport.Handle(mux, d.StudyExport)
+	control.MediaExport.Handle(mux, d.MediaExport)
 	control.StudyRemove.Handle(mux, d.StudyRemove)
 	control.SeriesShow.Handle(mux, d.SeriesShow)
 	control.SeriesSlices.Handle(mux, d.SeriesSlices)
