@@ -312,9 +312,13 @@ func codings(v string) [][]byte {
 // guarded anew, each element's text, and all bytes.
 func (n *Needles) Check(s *Source) *Hit {
 	method := false
+	all := bytes.ToLower(s.Head)
 	for i := range s.Outline.Elements {
 		e := &s.Outline.Elements[i]
 		method = e.Tag == methodTag || method && (e.Depth > 0 || e.Tag == itemTag)
+		if e.Depth == 0 && ours[e.Tag] && e.Value+e.Length <= int64(len(all)) { // before the pixels
+			clear(all[e.Value : e.Value+e.Length])
+		}
 		if e.Tag == itemTag || ours[e.Tag] || shaped(e.Tag) || method {
 			continue
 		}
@@ -331,9 +335,8 @@ func (n *Needles) Check(s *Source) *Hit {
 			return h
 		}
 	}
-	lower := bytes.ToLower(s.Head)
 	for _, r := range n.raw {
-		if i := bytes.Index(lower, r); i >= 0 {
+		if i := bytes.Index(all, r); i >= 0 {
 			return &Hit{Tag: 0, Rule: fmt.Sprintf("a value of the original is in the head, at byte %d", i)}
 		}
 	}

@@ -122,6 +122,7 @@ avanto aera skyra espree verio prisma trio triotim symphony sonata vida lumina s
 achieva ingenia intera ambition elition gyroscan brilliance ingenuity iqon mx8000 gemini epiq affiniti cx50 ie33 allura azurion
 signa hdxt hdx excite discovery optima revolution lightspeed brightspeed hispeed advantage logiq vivid voluson innova senographe millennium infinia definium
 aquilion asteion vantage titan aplio infinix xario supria echelon airis eclipse oasis turbo plus ultra pro vct ct mr i elite prime one edge flash force drive
+curbside phantom
 `
 
 func wordSet(lists ...string) map[string]bool {
