@@ -124,8 +124,9 @@ func (n *Node) freeAddrs() ([]ma.Multiaddr, error) {
 	return n.listen, nil
 }
 
-// lan4 and lan6 are where many nodes share few addresses, and loopback, whose
-// exemption setting these replaces.
+// lan4 and lan6 are where new connections come as often as they like, and loopback, whose
+// exemption setting these replaces. Of IPv6 all of a LAN is one prefix, and bounded as one; of
+// IPv4 each address is, as anywhere.
 var (
 	lan4 = []string{"127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"}
 	lan6 = []string{"::1/128", "fc00::/7", "fe80::/10"}
@@ -143,6 +144,10 @@ func resourceManager(more func(*rcmgr.ScalingLimitConfig)) (network.ResourceMana
 	limits.AddProtocolPeerLimit(exchange.Protocol, one, rcmgr.BaseLimitIncrease{})
 	limits.AddServiceLimit(serviceName, all, rcmgr.BaseLimitIncrease{})
 	limits.AddServicePeerLimit(serviceName, one, rcmgr.BaseLimitIncrease{})
+	// Handshakes that somebody leaves half open last for seconds each, and the defaults let one
+	// address fill the places of all (see hostile_test.go).
+	limits.TransientBaseLimit.ConnsInbound, limits.TransientBaseLimit.Conns = handshakesIn, handshakesIn+connsPerLAN
+	limits.SystemBaseLimit.ConnsInbound, limits.SystemBaseLimit.Conns = connsIn, connsIn+connsPerLAN
 	if more != nil {
 		more(&limits)
 	}
@@ -151,7 +156,9 @@ func resourceManager(more func(*rcmgr.ScalingLimitConfig)) (network.ResourceMana
 	var free []rate.PrefixLimit
 	for _, s := range lan4 {
 		p := netip.MustParsePrefix(s)
-		p4 = append(p4, rcmgr.NetworkPrefixLimit{Network: p, ConnCount: connsPerLAN})
+		if p.Addr().IsLoopback() {
+			p4 = append(p4, rcmgr.NetworkPrefixLimit{Network: p, ConnCount: connsPerLAN})
+		}
 		free = append(free, rate.PrefixLimit{Prefix: p})
 	}
 	for _, s := range lan6 {

@@ -29,8 +29,11 @@ const (
 	connsPerAddr = 64
 	// connsPerSite is per IPv6 /48.
 	connsPerSite = 256
-	// connsPerLAN is for a private network.
+	// connsPerLAN is for an IPv6 network that is not public, and for loopback.
 	connsPerLAN = 512
+	// connsIn bounds connections of others, handshakesIn those that are not secured yet: eight
+	// addresses that leave all theirs half open leave room for a ninth.
+	connsIn, handshakesIn = 1024, 576
 	// connRate and connBurst bound new connections per address.
 	connRate, connBurst = 2, 64
 

@@ -71,7 +71,9 @@ func (n *Node) admit(s network.Stream) (context.Context, bool) {
 		total += c
 	}
 	p := s.Conn().RemotePeer()
-	if total >= unprovenIn || n.unproven[p] >= unprovenPeer {
+	// Contacts and members do not queue behind strangers (NETWORK §8).
+	_, wanted := n.keepers[p]
+	if total >= unprovenIn && !wanted || n.unproven[p] >= unprovenPeer {
 		return nil, false
 	}
 	n.unproven[p]++
