@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/curbside-p2p/curbside/consult/study"
 	"github.com/curbside-p2p/curbside/consult/study/phantom"
 	"github.com/curbside-p2p/curbside/node"
 	"github.com/curbside-p2p/curbside/node/control"
@@ -25,6 +27,7 @@ const (
 	demoSlices  = 60
 	demoSeed    = 7
 	demoTimeout = 2 * time.Minute
+	demoPatient = "Ramos^Elena"
 )
 
 func (a *app) demoCmd() *cobra.Command {
@@ -127,27 +130,29 @@ func (d *demoRun) play(life context.Context, g *errgroup.Group) (string, error) 
 		return "", err
 	}
 	ref, err := control.Request.Call(ctx, clinic.client, control.NewCase{
-		Studies: []string{study}, To: []string{okafor.person, lind.person}, Identified: true, Priority: "urgent",
+		Studies: []string{study}, To: []string{okafor.person, lind.person}, Priority: "urgent",
 		Question: "58 y, smoker, nodule in the right lung found by chance. Malignant? Which follow-up, and when?",
 	})
 	if err != nil {
 		return "", err
 	}
-	d.step("%s asks %s and %s: case %s, sealed to their keys", clinic.name, okafor.name, lind.name, ref.Case[:8])
-	return ref.Case, d.answer(ctx, ref.Case, study, files, lesion)
+	d.step("%s asks %s and %s under a pseudonym: case %s, sealed to their keys", clinic.name, okafor.name, lind.name, ref.Case[:8])
+	return ref.Case, d.answer(ctx, ref.Case, files, lesion)
 }
 
 // answer is what the specialists do, and what the clinic gets.
-func (d *demoRun) answer(ctx context.Context, id, study string, files map[[32]byte]bool, lesion phantom.Lesion) error {
+func (d *demoRun) answer(ctx context.Context, id string, files map[[32]byte]bool, lesion phantom.Lesion) error {
 	clinic, okafor, lind := d.nodes[0], d.nodes[1], d.nodes[2]
+	study := ""
 	for _, s := range []*demoNode{okafor, lind} {
 		c, err := control.CaseWait.Call(ctx, s.client, control.CaseWaitRequest{Case: id, For: "complete", Timeout: demoTimeout})
 		if err != nil {
 			return err
 		}
 		d.step("%s has %d of %d images, every byte verified", s.name, c.Studies[0].Present, c.Studies[0].Listed)
+		study = c.Studies[0].Study
 	}
-	if err := d.sameFiles(ctx, okafor, study, files); err != nil {
+	if err := d.samePixels(ctx, okafor, study, files); err != nil {
 		return err
 	}
 	if err := d.talk(ctx, id, lesion); err != nil {
@@ -239,14 +244,18 @@ func (n *demoNode) address(ctx context.Context) string {
 
 // importCT writes a CT made in code as files and imports them as anybody would.
 func (d *demoRun) importCT(ctx context.Context, clinic *demoNode) (study string, files map[[32]byte]bool, lesion phantom.Lesion, err error) {
-	ct := phantom.CT(phantom.Options{Seed: demoSeed, Slices: demoSlices})
+	ct := phantom.CT(phantom.Options{Seed: demoSeed, Slices: demoSlices, PatientName: demoPatient})
 	folder := filepath.Join(d.dir, "ct")
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return "", nil, ct.Lesion, err
 	}
 	files = map[[32]byte]bool{}
 	for i, f := range ct.Files {
-		files[sha256.Sum256(f)] = true
+		sum, err := pixelSum(f)
+		if err != nil {
+			return "", nil, ct.Lesion, err
+		}
+		files[sum] = true
 		if err := os.WriteFile(filepath.Join(folder, fmt.Sprintf("%03d.dcm", i+1)), f, 0o600); err != nil {
 			return "", nil, ct.Lesion, err
 		}
@@ -273,10 +282,21 @@ func (d *demoRun) importCT(ctx context.Context, clinic *demoNode) (study string,
 	return s.Study, files, ct.Lesion, nil
 }
 
-// sameFiles exports the study where it arrived and compares it with what was imported.
-func (d *demoRun) sameFiles(ctx context.Context, s *demoNode, study string, files map[[32]byte]bool) error {
+// pixelSum hashes the pixels of a file.
+func pixelSum(file []byte) ([32]byte, error) {
+	in, err := study.Parse(file)
+	if err != nil {
+		return [32]byte{}, err
+	}
+	_, bulk := study.Split(file, in)
+	return sha256.Sum256(bulk), nil
+}
+
+// samePixels exports the study where it arrived: the pixels are those that were imported, and the
+// patient's name is in none of the files.
+func (d *demoRun) samePixels(ctx context.Context, s *demoNode, id string, files map[[32]byte]bool) error {
 	out := filepath.Join(d.dir, "export")
-	if _, err := control.StudyExport.Call(ctx, s.client, control.StudyExportRequest{Study: study, Out: out}); err != nil {
+	if _, err := control.StudyExport.Call(ctx, s.client, control.StudyExportRequest{Study: id, Out: out}); err != nil {
 		return err
 	}
 	list, err := os.ReadDir(out)
@@ -288,14 +308,21 @@ func (d *demoRun) sameFiles(ctx context.Context, s *demoNode, study string, file
 		if err != nil {
 			return err
 		}
-		if !files[sha256.Sum256(b)] {
-			return errors.New("an exported file is not the one that was imported")
+		sum, err := pixelSum(b)
+		if err != nil {
+			return err
+		}
+		if !files[sum] {
+			return errors.New("the pixels of an exported file are not those that were imported")
+		}
+		if bytes.Contains(b, []byte(demoPatient)) {
+			return errors.New("an exported file names the patient")
 		}
 	}
 	if len(list) != len(files) {
 		return fmt.Errorf("%d files were exported of %d imported", len(list), len(files))
 	}
-	d.step("%s exports it: %d files, byte for byte those of the clinic", s.name, len(list))
+	d.step("%s exports it: %d files, pixels byte for byte those of the clinic, the patient's name in none", s.name, len(list))
 	return nil
 }
 
