@@ -114,7 +114,7 @@ sets one up.`,
 		}
 	}
 	add("start", a.demoCmd(), a.initCmd(), a.idCmd(), a.contactCmd(), a.serveCmd(), a.tuiCmd())
-	add("work", a.importCmd(), a.studyCmd(), a.requestCmd(), a.deidCmd(), a.caseCmd(), a.bundleCmd(), a.patientCmd(), a.formCmd(), a.rosterCmd(), a.templateCmd(), a.renderCmd(), a.pixelCmd())
+	add("work", a.importCmd(), a.openCmd(), a.studyCmd(), a.requestCmd(), a.deidCmd(), a.caseCmd(), a.bundleCmd(), a.patientCmd(), a.formCmd(), a.rosterCmd(), a.templateCmd(), a.renderCmd(), a.pixelCmd())
 	add("house", a.gatewayCmd(), a.personCmd(), a.peersCmd(), a.transfersCmd(), a.doctorCmd(), a.attestCmd(), a.auditCmd(), a.configCmd(), a.versionCmd(), a.completionCmd())
 	root.SetHelpCommandGroupID("house")
 	root.InitDefaultHelpCmd()

@@ -129,6 +129,9 @@ func ReadDatasets(r io.Reader, most int) ([]Dataset, error) {
 	case err != nil:
 		return nil, errJSON
 	}
+	if string(all) == "null" {
+		return nil, nil
+	}
 	if !bytes.HasPrefix(all, []byte("[")) {
 		all = append(append([]byte("["), all...), ']')
 	}
@@ -160,7 +163,7 @@ func readDataset(raw []byte, depth int) (Dataset, error) {
 		return nil, errJSON
 	}
 	var elements map[string]rawElement
-	if json.Unmarshal(raw, &elements) != nil {
+	if json.Unmarshal(raw, &elements) != nil || elements == nil {
 		return nil, errJSON
 	}
 	out := make(Dataset, len(elements))
