@@ -95,13 +95,16 @@ func (r *reader) set(i int, end int64, depth uint8, charset string) Set {
 			continue // of what is nested, or the second of two
 		}
 		x := Element{Tag: e.Tag, VR: string(e.VR[:])}
+		if vr := study.KnownVR(e.Tag); x.VR == "UN" && vr != "SQ" { // PS3.5 §6.2.2: what is known is read as it is known
+			x.VR = vr
+		}
 		if r.blind && e.Tag == tagPixels && depth == 0 {
 			return append(out, x) // the last
 		}
 		if items, ok := r.items(i, charset); ok {
 			x.VR, x.Items = "SQ", items
 		} else {
-			x.Value = r.value(e, charset)
+			x.Value = r.value(e, x.VR, charset)
 		}
 		if e.Tag == tagCharset {
 			charset = strings.Trim(string(x.Value), " \x00")
@@ -128,7 +131,7 @@ func (r *reader) items(i int, charset string) ([]Set, bool) {
 // textVR are decoded by the character set.
 var textVR = map[string]bool{"LO": true, "LT": true, "PN": true, "SH": true, "ST": true, "UC": true, "UT": true}
 
-func (r *reader) value(e *study.Element, charset string) []byte {
+func (r *reader) value(e *study.Element, vr, charset string) []byte {
 	at := e.Value
 	if at >= r.bulk[1] {
 		at -= r.bulk[1] - r.bulk[0]
@@ -139,13 +142,12 @@ func (r *reader) value(e *study.Element, charset string) []byte {
 		return nil
 	}
 	b := r.data[at : at+e.Length]
-	vr := string(e.VR[:])
 	switch {
 	case textVR[vr]:
 		s, ok := study.DecodeText(charset, b[:min(len(b), TextValueMax)])
 		r.damaged = r.damaged || !ok
 		return []byte(s)
-	case r.o.Syntax.BigEndian:
+	case r.o.Syntax.BigEndian && string(e.VR[:]) != "UN":
 		return swapped(b, vr)
 	}
 	return bytes.Clone(b)

@@ -164,3 +164,9 @@ func parseView(view []byte) (ds dicom.Dataset, ok bool) {
 		dicom.SkipPixelData(), dicom.AllowUnknownSpecificCharacterSet(), dicom.AllowMismatchPixelDataLength())
 	return ds, err == nil
 }
+
+// KnownVR is the VR that the dictionary has for a tag, UN for one that it does not know.
+func KnownVR(t Tag) string {
+	vr := implicitVR(t)
+	return string(vr[:])
+}

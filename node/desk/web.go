@@ -66,12 +66,15 @@ func (s *Shelf) open(ctx context.Context, uid string) (*person, []shelved, error
 	return p, out, nil
 }
 
-// one finds the study of a UID. Who has it and was sent it as well is given their own; two
-// patients' studies under one UID are never shown as one.
-func (s *Shelf) one(ctx context.Context, uid string) (*person, shelved, error) {
-	p, found, err := s.open(ctx, uid)
+// one finds the study that a path is in. Who has it and was sent it as well is given their own; two
+// patients' studies under one UID are never shown as one, though their series and instances are.
+func (s *Shelf) one(ctx context.Context, in dicomweb.Path) (*person, shelved, error) {
+	p, found, err := s.open(ctx, in.Study)
 	if err != nil {
 		return nil, shelved{}, err
+	}
+	if len(found) > 1 {
+		found = slices.DeleteFunc(found, func(x shelved) bool { return !x.has(in) })
 	}
 	if len(found) > 1 {
 		own := slices.DeleteFunc(slices.Clone(found), func(x shelved) bool { return !x.own })
@@ -86,6 +89,14 @@ func (s *Shelf) one(ctx context.Context, uid string) (*person, shelved, error) {
 		return p, found[0], nil
 	}
 	return nil, shelved{}, fmt.Errorf("%w: several studies have this UID", dicomweb.ErrRefused)
+}
+
+// has reports whether a series and an instance are of the study.
+func (x shelved) has(in dicomweb.Path) bool {
+	return in.Series == "" && in.Instance == "" || slices.ContainsFunc(x.m.Series, func(s study.ManifestSeries) bool {
+		return (in.Series == "" || s.UID == in.Series) &&
+			(in.Instance == "" || slices.ContainsFunc(s.Instances, func(i study.ManifestInstance) bool { return i.UID == in.Instance }))
+	})
 }
 
 // Rows lists studies, series or instances for a search; of instances those that are here.
@@ -213,7 +224,7 @@ func instanceRowOfWeb(m *study.Manifest, s *study.ManifestSeries, in *study.Mani
 
 // Instances lists what a path names, in reading order, of what is here.
 func (s *Shelf) Instances(ctx context.Context, in dicomweb.Path) ([]dicomweb.Instance, error) {
-	_, x, err := s.one(ctx, in.Study)
+	_, x, err := s.one(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -249,7 +260,7 @@ func framesOf(row *study.ManifestInstance) int {
 
 // locate finds an instance that Instances listed, and records that somebody looks.
 func (s *Shelf) locate(ctx context.Context, in dicomweb.Instance) (*located, error) {
-	p, x, err := s.one(ctx, in.Study)
+	p, x, err := s.one(ctx, in.Path)
 	if err != nil {
 		return nil, err
 	}

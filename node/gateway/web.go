@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"os"
 	"strconv"
@@ -192,6 +193,11 @@ func (w *webPlace) storeSome(ctx context.Context, files []File) ([]Stored, error
 	pause := webPause
 	for try := 1; ; try++ {
 		res, err := w.c.Store(ctx, send, nil)
+		if one := blamed(err); one && len(files) > 1 && len(res) == 0 {
+			return w.storeHalf(ctx, files)
+		} else if one && len(res) == 0 {
+			return []Stored{{SOPClass: files[0].SOPClass, SOPUID: files[0].SOPUID, State: Failed, Status: dicomweb.FailUnderstand, Detail: err.Error()}}, nil
+		}
 		if err == nil || !again(err) || try == webTries || ctx.Err() != nil {
 			return webStored(res), err
 		}
@@ -206,6 +212,30 @@ func (w *webPlace) storeSome(ctx context.Context, files []File) ([]Stored, error
 		}
 		pause *= 2
 	}
+}
+
+// blamed reports whether a server refuses what is in a request, without saying which of it: Orthanc
+// answers 400 to a hundred instances of which it cannot read one.
+func blamed(err error) bool {
+	s, ok := errors.AsType[*dicomweb.StatusError](err)
+	return ok && (s.Status == http.StatusBadRequest || s.Status == http.StatusUnsupportedMediaType ||
+		s.Status == http.StatusRequestEntityTooLarge || s.Status == http.StatusUnprocessableEntity)
+}
+
+// storeHalf finds what is refused by halves; the others are stored.
+func (w *webPlace) storeHalf(ctx context.Context, files []File) ([]Stored, error) {
+	var out []Stored
+	for _, half := range [][]File{files[:len(files)/2], files[len(files)/2:]} {
+		for len(half) > 0 {
+			res, err := w.storeSome(ctx, half)
+			out = append(out, res...)
+			if err != nil {
+				return out, err
+			}
+			half = half[len(res):]
+		}
+	}
+	return out, nil
 }
 
 // again reports whether a failure may pass.

@@ -257,18 +257,15 @@ func (c *Client) storeChunk(ctx context.Context, files []File) ([]Stored, error)
 	return outcome(files, reply), nil
 }
 
-func filePart(boundary string, i int, f *File) string {
-	kind := typeDICOM
-	if f.Syntax != "" {
-		kind += "; transfer-syntax=" + f.Syntax
-	}
-	return partHead(boundary, i == 0, textproto.MIMEHeader{"Content-Type": {kind}})
+// filePart has no transfer-syntax parameter: Orthanc refuses a part with one, and the file says it.
+func filePart(boundary string, i int) string {
+	return partHead(boundary, i == 0, textproto.MIMEHeader{"Content-Type": {typeDICOM}})
 }
 
 func bodyLength(boundary string, files []File) int64 {
 	n := int64(len(partsEnd(boundary)))
 	for i := range files {
-		n += int64(len(filePart(boundary, i, &files[i]))) + files[i].Size
+		n += int64(len(filePart(boundary, i))) + files[i].Size
 	}
 	return n
 }
@@ -276,7 +273,7 @@ func bodyLength(boundary string, files []File) int64 {
 func writeFiles(w io.Writer, boundary string, files []File) error {
 	for i := range files {
 		f := &files[i]
-		if _, err := io.WriteString(w, filePart(boundary, i, f)); err != nil {
+		if _, err := io.WriteString(w, filePart(boundary, i)); err != nil {
 			return err
 		}
 		if err := copyFile(w, f); err != nil {

@@ -7,6 +7,8 @@ const (
 	HeaderBytesMax = 64 << 10
 	// partHeaderMax bounds the headers of one part of a multipart body: a media type and a location.
 	partHeaderMax = 8 << 10
+	// boundaryMax bounds a boundary: RFC 2046 §5.1.1 has 70 characters, Orthanc sends 73.
+	boundaryMax = 256
 	// PartBytesMax bounds one instance: what the import door takes.
 	PartBytesMax = 4 << 30
 	// partsMax bounds the instances of one STOW request; senders make several requests of more.

@@ -35,7 +35,7 @@ func newParts(body io.Reader, contentType string, total, partMax int64) (*parts,
 		kind, params = looseMedia(contentType)
 	}
 	boundary := params["boundary"]
-	if kind != typeRelated || boundary == "" || len(boundary) > 70 { // RFC 2046 §5.1.1
+	if kind != typeRelated || boundary == "" || len(boundary) > boundaryMax {
 		return nil, "", errMedia
 	}
 	b := &budget{r: body, total: total}
