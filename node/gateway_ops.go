@@ -45,6 +45,7 @@ func (n *Node) gatewayStatus(ctx context.Context, _ control.None) (control.Gatew
 		}
 		out.DICOM = &l
 	}
+	out.Web = n.webReport()
 	return out, nil
 }
 

@@ -85,7 +85,6 @@ func (n *Node) WebAt() (url, readKey, writeKey string) {
 
 func (n *Node) registerWeb(mux *http.ServeMux) {
 	control.OpenStudies.Handle(mux, n.openStudies)
-	control.GetWeb.Handle(mux, n.getWeb)
 }
 
 // openStudies makes a key for a viewer.
@@ -105,10 +104,13 @@ func (n *Node) openStudies(ctx context.Context, req control.OpenRequest) (contro
 	return out, nil
 }
 
-// getWeb says how the web listener and the watch fare.
-func (n *Node) getWeb(context.Context, control.None) (control.Web, error) {
+// webReport says how the web listener and the watch fare; nil where there is neither.
+func (n *Node) webReport() *control.Web {
 	s := n.web.Status()
-	out := control.Web{
+	if s.URL == "" && n.watch == nil {
+		return nil
+	}
+	out := &control.Web{
 		ReadToken: s.ReadKey, WriteToken: s.WriteKey, Received: s.Received, Refused: s.Refused, Denied: s.Denied,
 		LastError: text.Line(s.LastFault),
 	}
@@ -126,7 +128,7 @@ func (n *Node) getWeb(context.Context, control.None) (control.Web, error) {
 			out.Watch.Refused = append(out.Watch.Refused, control.RefusedFile{Path: text.Line(r.Path), Reason: r.Reason, Detail: r.Detail})
 		}
 	}
-	return out, nil
+	return out
 }
 
 // parseViewer checks the setting viewer: a URL, or a program with its arguments.

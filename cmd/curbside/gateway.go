@@ -53,11 +53,7 @@ func (pg *page) gateway(r control.GatewayReport) {
 			pg.row("", e)
 		}
 	}
-	if r.Web == nil {
-		pg.field("web", "no listener")
-	} else {
-		pg.field("web", r.Web.Listen)
-	}
+	pg.web(r.Web)
 	pg.gap()
 	pg.destinations(r.Destinations)
 }

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"fmt"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/curbside-p2p/curbside/node"
+	"github.com/curbside-p2p/curbside/node/control"
 	"github.com/curbside-p2p/curbside/node/gateway"
 )
 
@@ -59,4 +61,33 @@ func (a *app) sayWeb(n *node.Node) {
 	}
 	a.say("web: %s", url)
 	a.say("web: read key in %s, key that also stores in %s", read, write)
+}
+
+// web shows the web listener and the watched folders.
+func (pg *page) web(w *control.Web) {
+	if w == nil || w.Listen == nil {
+		pg.field("web", "no listener")
+	} else {
+		pg.field("web", *w.Listen)
+		pg.field("web keys", w.ReadToken+", and to store: "+w.WriteToken)
+		pg.field("instances", fmt.Sprintf("%d received, %d refused", w.Received, w.Refused))
+		pg.field("wrong keys", w.Denied)
+		if w.LastError != "" {
+			pg.row("", w.LastError)
+		}
+	}
+	if w == nil || w.Watch == nil {
+		pg.field("watch", "no folder")
+		return
+	}
+	for _, d := range w.Watch.Dirs {
+		pg.field("watch", d)
+	}
+	pg.field("files", fmt.Sprintf("%d taken, %d waiting, %d refused", w.Watch.Taken, w.Watch.Waiting, len(w.Watch.Refused)))
+	if w.Watch.Error != "" {
+		pg.row("", w.Watch.Error)
+	}
+	for _, f := range w.Watch.Refused {
+		pg.row("refused", f.Reason, f.Path)
+	}
 }

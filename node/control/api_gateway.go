@@ -17,7 +17,7 @@ var (
 // GatewayReport is what curbside gateway status shows. A listener that does not run is null.
 type GatewayReport struct {
 	DICOM        *DICOMListener `json:"dicom"`
-	Web          *WebListener   `json:"web"`
+	Web          *Web           `json:"web"`
 	Destinations []Destination  `json:"destinations"`
 }
 
@@ -35,11 +35,6 @@ type DICOMListener struct {
 	Aborted  int        `json:"aborted"`
 	Last     *time.Time `json:"last"`
 	Errors   []string   `json:"errors"`
-}
-
-// WebListener is where the web listener answers.
-type WebListener struct {
-	Listen string `json:"listen"`
 }
 
 // Destination is a PACS, archive or DICOMweb service, by the name that its user gave it.

@@ -2,13 +2,8 @@ package control
 
 import "time"
 
-// The web listener and watched folders: serve --web, serve --watch, curbside open.
-var (
-	// OpenStudies makes a key for a viewer on this machine. It needs a running node.
-	OpenStudies = Op[OpenRequest, Opened]("web/open")
-	// GetWeb says how the web listener and the watched folders fare.
-	GetWeb = Op[None, Web]("web/status")
-)
+// OpenStudies makes a key for a viewer on this machine. It needs a running node.
+var OpenStudies = Op[OpenRequest, Opened]("web/open")
 
 // OpenRequest names a case, or studies.
 type OpenRequest struct {
@@ -34,9 +29,9 @@ type OpenedStudy struct {
 	Listed   int    `json:"listed"`
 }
 
-// Web is the web listener and the watched folders of a node.
+// Web is the web listener and the watched folders of a node: serve --web, serve --watch.
 type Web struct {
-	Listen     *string    `json:"listen"` // URL of the services; null where it is off
+	Listen     *string    `json:"listen"` // URL of the services; null where only folders are watched
 	ReadToken  string     `json:"read_token_file,omitempty"`
 	WriteToken string     `json:"write_token_file,omitempty"`
 	Received   int64      `json:"received"`
