@@ -124,8 +124,6 @@ func TestArchive(t *testing.T) {
 	p, id, own := consulted(t, true)
 	req := control.CaseArchiveRequest{Case: id, To: "pacs"}
 	refused(p, control.CaseArchive, req, control.NotFound)
-	destination(t, p, "pacs", "PACS", freePort(t)) // nobody is there
-	refused(p, control.CaseArchive, req, control.Refused)
 	destination(t, p, "pacs", "PACS", port)
 	first := call(p, control.CaseArchive, req)
 	if len(first.Archived) != 5 || first.Entry == nil {
@@ -371,9 +369,6 @@ func TestArchiveOrthanc(t *testing.T) {
 		t.Errorf("%+v", found)
 	}
 	var ids []string
-	if err := json.Unmarshal(asks(t, url+"/tools/lookup", []byte(uidsOf(out, "report")[0])), new(any)); err != nil {
-		t.Fatal(err)
-	}
 	query = `{"Level":"Instance","Query":{"AccessionNumber":"ACC-9","SOPClassUID":"` + object.ClassEnhancedSR + `"}}`
 	if err := json.Unmarshal(asks(t, url+"/tools/find", []byte(query)), &ids); err != nil || len(ids) != 1 {
 		t.Fatalf("%d reports: %v", len(ids), err)
@@ -414,9 +409,12 @@ func TestPhotoInOrthanc(t *testing.T) {
 		if err := json.Unmarshal(asks(t, url+"/instances", b), &stored); err != nil {
 			t.Fatal(err)
 		}
-		var tags map[string]string
-		if err := json.Unmarshal(asks(t, url+"/instances/"+stored.ID+"/simplified-tags", nil), &tags); err == nil && len(tags) > 0 {
-			t.Log(tags["PatientName"])
+		var of struct{ PatientName, PatientID, AccessionNumber string }
+		if err := json.Unmarshal(asks(t, url+"/instances/"+stored.ID+"/simplified-tags", nil), &of); err != nil && of.PatientName == "" {
+			t.Fatal(err)
+		}
+		if of.PatientName != "Núñez^Ana" || of.PatientID != "P-77" || of.AccessionNumber != "ACC-9" {
+			t.Errorf("Orthanc has it as %+v", of)
 		}
 		in, err := study.Parse(b)
 		if err != nil {

@@ -310,3 +310,5 @@ func TestNoMember(t *testing.T) {
 	x.try(a.at(), b.at())
 	nothing("a former member")
 }
+
+func (x *thief) Unwanted(exchange.Peer) []exchange.Want { return nil }
