@@ -40,6 +40,7 @@ func (n *Node) doctor(ctx context.Context, _ control.None) (control.DoctorReport
 	for _, c := range n.desk.Health(ctx) {
 		add(c.Name, c.OK, c.Detail, c.Hint)
 	}
+	n.checkGateway(ctx, add)
 	if b, err := os.ReadFile(udpBufferFile); err == nil {
 		var have int
 		if _, err := fmt.Sscan(strings.TrimSpace(string(b)), &have); err == nil && have < udpBufferMin {

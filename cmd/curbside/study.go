@@ -118,7 +118,11 @@ func (a *app) studyListCmd() *cobra.Command {
 			}
 			return a.emit(list, func(pg *page) {
 				for _, s := range list {
-					pg.row(short(s.Study), s.Modality, s.Date, images(s.Present, s.Instances, s.Expected), size(s.Bytes), s.Origin, s.PatientName, cut(s.Description, 40))
+					n := images(s.Present, s.Instances, s.Expected)
+					if s.Arriving {
+						n += ", arriving"
+					}
+					pg.row(short(s.Study), s.Modality, s.Date, n, size(s.Bytes), s.Origin, s.PatientName, cut(s.Description, 40))
 				}
 			})
 		}),

@@ -251,10 +251,12 @@ type Study struct {
 	Bytes       int64  `json:"bytes"`
 	StoredBytes int64  `json:"stored_bytes"`
 	Origin      string `json:"origin"`
-	Mode        string `json:"mode"`
-	Present     int    `json:"present"` // instances here and verified
-	Age         string `json:"age"`
-	Sex         string `json:"sex"`
+	// Arriving: it comes from the hospital, and has not been quiet for long enough to count as whole.
+	Arriving bool   `json:"arriving,omitempty"`
+	Mode     string `json:"mode"`
+	Present  int    `json:"present"` // instances here and verified
+	Age      string `json:"age"`
+	Sex      string `json:"sex"`
 }
 
 // StudyDetail is a study with its series.

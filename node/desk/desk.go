@@ -250,6 +250,7 @@ func (d *Desk) Run(ctx context.Context) error {
 	pending.Go(func() { d.pendingLoop(ctx) })
 	pending.Go(func() { d.attendLoop(ctx) })
 	pending.Go(func() { d.hookLoop(ctx) })
+	pending.Go(func() { d.door.settleLoop(ctx) })
 	due := map[ledger.ThreadID]bool{}
 	var quiet <-chan time.Time
 	d.queueReceipts()

@@ -84,6 +84,8 @@ type door struct {
 	runs       map[identity.PersonID]*doorRun
 	waiting    []*visitor
 	committing bool
+
+	quiet map[holdingKey]*quiet // guarded by the desk's lock
 }
 
 // doorRun is the import that the calls of a moment share.
@@ -99,7 +101,9 @@ type visitor struct {
 	done chan error
 }
 
-func newDoor(d *Desk) *door { return &door{d: d, runs: map[identity.PersonID]*doorRun{}} }
+func newDoor(d *Desk) *door {
+	return &door{d: d, runs: map[identity.PersonID]*doorRun{}, quiet: map[holdingKey]*quiet{}}
+}
 
 func (o *door) take(ctx context.Context, path, _ string, check func(*study.Instance) error) (Taken, error) {
 	info, err := os.Stat(path)
@@ -213,6 +217,9 @@ func (o *door) commitBatch(batch []*visitor) {
 			files[i] = v.file
 		}
 		err := r.commit(files, &control.ImportResult{}, map[*holding]*control.ImportedStudy{})
+		if err == nil {
+			o.arrived(files)
+		}
 		for _, v := range visitors {
 			v.done <- err
 		}

@@ -3,8 +3,10 @@ package desk
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/curbside-p2p/curbside/node/control"
 )
@@ -60,5 +62,49 @@ func TestTake(t *testing.T) {
 	}
 	if v, err := d.StudyVerify(t.Context(), control.StudyVerifyRequest{}); err != nil || v.CheckedInstances != 9 || len(v.Damaged) != 0 {
 		t.Errorf("%+v %v", v, err)
+	}
+}
+
+// TestSettle has a study come to rest, and a late image reopen it.
+func TestSettle(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t, t.TempDir())
+	now := time.Now()
+	d.now = func() time.Time { return now }
+	ct := smallCT(2)
+	dir := write(t, ct.Files)
+	paths, _ := filepath.Glob(filepath.Join(dir, "*"))
+	take := func(p string) {
+		t.Helper()
+		if g, err := d.Take(t.Context(), p, ""); err != nil || g.Status == TakenRefused {
+			t.Fatalf("%+v %v", g, err)
+		}
+	}
+	verbs := func() (out []string) {
+		d.door.settle()
+		for {
+			select {
+			case n := <-d.notes:
+				out = append(out, n.verb)
+			default:
+				return out
+			}
+		}
+	}
+	take(paths[0])
+	if v := verbs(); len(v) != 0 || !only(t, d).Arriving {
+		t.Errorf("at once: %v, arriving %v", v, only(t, d).Arriving)
+	}
+	now = now.Add(SettleAfter)
+	if v := verbs(); !slices.Equal(v, []string{noticeSettled}) || only(t, d).Arriving {
+		t.Errorf("quiet: %v, arriving %v", v, only(t, d).Arriving)
+	}
+	take(paths[0]) // known already: nothing new came
+	if v := verbs(); len(v) != 0 {
+		t.Errorf("a duplicate: %v", v)
+	}
+	take(paths[1])
+	if v := verbs(); !slices.Equal(v, []string{noticeReopened}) || !only(t, d).Arriving {
+		t.Errorf("late: %v", v)
 	}
 }

@@ -136,6 +136,7 @@ func (d *Desk) studyRowOf(h *holding) control.Study {
 		if h.row.Origin == originDicom {
 			s.Origin = "dicom"
 		}
+		s.Arriving = d.door.arriving(h)
 	}
 	seen := map[blob.ID]bool{}
 	for i := range m.Series {
