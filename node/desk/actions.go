@@ -462,6 +462,9 @@ func (d *Desk) sign(t *thread, p *person, row draftRow) (control.ReportRef, erro
 	if err := filledIn(row); err != nil {
 		return control.ReportRef{}, err
 	}
+	if err := d.nameless(p, t, row.texts()...); err != nil {
+		return control.ReportRef{}, err
+	}
 	if row.Status == consult.StatusAddendum {
 		body := consult.AddendumBody{Report: row.Of, Type: consult.AddendumAddition, Text: row.Text}
 		if row.Correction {

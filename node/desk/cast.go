@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -369,6 +370,10 @@ func (x *casting) seal(row *study.ManifestInstance, o *opened, head *deid.Head, 
 	}
 	sealed, ref, leaves := seal.Blob(x.hs, seal.Head, head.Bytes)
 	out.Head = study.HeadRef{Ref: ref}
+	// What was checked is what is sealed: a reader opens these very bytes.
+	if b, err := seal.OpenBlob(ref, seal.Head, sealed); err != nil || !bytes.Equal(b, head.Bytes) {
+		return out, control.Errorf(control.Internal, "a sealed head did not open to itself: this machine's memory is not sound")
+	}
 	if err := x.put(ref, sealed, leaves); err != nil {
 		return out, err
 	}

@@ -254,6 +254,9 @@ func (d *Desk) append(t *thread, p *person, kind ledger.Kind, body any) (ledger.
 			return none, err
 		}
 	}
+	if err := d.nameless(p, t, textsOf(body)...); err != nil {
+		return none, err
+	}
 	if err := consult.Authorize(t.fold(), p.id, kind, body); err != nil {
 		return none, refusal(err)
 	}
