@@ -253,7 +253,6 @@ func knownOf(t *thread, id identity.PersonID) []ledger.Row {
 // bundleStudies adds the blobs that the case's grants name, as far as they are here and a recipient
 // may lack them.
 func (d *Desk) bundleStudies(plan *bundlePlan, t *thread, all bool, seen map[blob.ID]bool, later *[2][]bundleBlob) []exchange.Have {
-	var haves []exchange.Have
 	for _, g := range t.fold().AllGrants {
 		if !all && !slices.ContainsFunc(plan.to, func(id identity.PersonID) bool { return !studyKnown(t, id, g) }) {
 			continue
@@ -277,11 +276,8 @@ func (d *Desk) bundleStudies(plan *bundlePlan, t *thread, all bool, seen map[blo
 				}
 			}
 		}
-		if h := d.studies.held[holdingKey{g.Lineage, g.Author}]; h != nil && h.manifestID == g.Manifest.ID {
-			haves = append(haves, exchange.Have{Manifest: h.manifestID, Bitmap: h.bitmap(d.blobs.Has)})
-		}
 	}
-	return haves
+	return d.haves(t)
 }
 
 // addBlob reports whether a blob is here; it is listed once.

@@ -114,6 +114,7 @@ type Desk struct {
 	devices  map[identity.DeviceID]identity.PersonID // of profiles and of the persons here
 	online   map[identity.PeerID]*onlinePeer
 	grants   map[blob.ID][]claim // which threads were granted a blob, and by whom
+	granted  map[blob.ID][]byte  // manifests that persons here granted, with the have of all they list
 	unusable map[blob.ID]bool    // manifests that were read and are none
 	studies  *catalogue
 	drafts   map[draftKey]*holding // studies begun by imports at work
@@ -149,6 +150,7 @@ func Open(ctx context.Context, cfg Config) (*Desk, error) {
 		devices:  map[identity.DeviceID]identity.PersonID{},
 		online:   map[identity.PeerID]*onlinePeer{},
 		grants:   map[blob.ID][]claim{},
+		granted:  map[blob.ID][]byte{},
 		unusable: map[blob.ID]bool{},
 		lost:     newQueue(),
 		fresh:    newFreshHaves(),

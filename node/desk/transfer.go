@@ -117,8 +117,11 @@ func (d *Desk) openManifest(t *thread, g consult.Grant) {
 		return
 	}
 	h = d.studies.receive(key, m, g.Manifest.ID, id, d.blobs.Has)
-	wantAll := d.personOf(g.Author) == nil
-	for _, l := range blobsListed(m) {
+	wantAll, list := d.personOf(g.Author) == nil, blobsListed(m)
+	if !wantAll {
+		d.granted[g.Manifest.ID] = allListed(list)
+	}
+	for _, l := range list {
 		d.allow(l.ref.ID, claim{id, g.Author})
 		if wantAll {
 			d.want(l.goal(id, g.Manifest.ID), l.ref)
@@ -402,13 +405,35 @@ func (d *Desk) blobOwner(id blob.ID) (identity.PersonID, bool) {
 func (d *Desk) Haves(_ exchange.Peer, id ledger.ThreadID) []exchange.Have {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if t := d.threads[id]; t != nil {
+		return d.haves(t)
+	}
+	return nil
+}
+
+func (d *Desk) haves(t *thread) []exchange.Have {
 	var out []exchange.Have
-	for _, h := range d.studies.held {
-		if _, shared := h.threads[id]; shared && h.manifest != nil {
-			out = append(out, exchange.Have{Manifest: h.manifestID, Bitmap: h.bitmap(d.blobs.Has)})
+	for _, g := range t.fold().Grants {
+		if bits := d.granted[g.Manifest.ID]; bits != nil {
+			out = append(out, exchange.Have{Manifest: g.Manifest.ID, Bitmap: bits})
+		} else if h := d.studies.held[holdingKey{g.Lineage, g.Author}]; h != nil && h.row == nil && h.manifestID == g.Manifest.ID {
+			out = append(out, exchange.Have{Manifest: g.Manifest.ID, Bitmap: h.bitmap(d.blobs.Has)})
 		}
 	}
 	return out
+}
+
+// allListed is the have of who holds all that a manifest lists, as who granted it does.
+func allListed(list []listedBlob) []byte {
+	last := 0
+	for _, l := range list {
+		last = max(last, l.bit)
+	}
+	bits := make([]byte, last/8+1)
+	for _, l := range list {
+		bits[l.bit/8] |= 0x80 >> (l.bit % 8)
+	}
+	return bits
 }
 
 // PeerHas hears that a peer has blobs now that it may not have had before.

@@ -15,8 +15,8 @@ import (
 // A peer's haves say which blobs of a study it holds. Where several members fetch one
 // study at once, each is to leave its source once, for the source's uplink is what is
 // scarce. So they share it out without a word: blob k of the study is for taker k mod n
-// to ask of the source, takers being all who are connected and lack something, in the
-// order of their DeviceIDs; the others get it from that taker once it has it. All are
+// to ask of the source, takers being all who are connected and lacked something when they
+// came, in the order of their DeviceIDs; the others get it from that taker once it has it. All are
 // near reading order all the time, and the uplink carries nothing twice. Views differ
 // for moments, as when somebody comes or goes; that costs a few ranges twice.
 //
@@ -50,6 +50,7 @@ type live struct {
 type stock struct {
 	bits []byte
 	n    int       // of them set
+	n0   int       // in the first have
 	at   time.Time // when there were more than before
 }
 
@@ -108,6 +109,10 @@ func (p *Plan) Heard(peer Peer, h Have, now time.Time) {
 		for _, b := range h.Bitmap {
 			next.n += bits.OnesCount8(b)
 		}
+		next.n0 = next.n
+		if old != nil {
+			next.n0 = old.n0
+		}
 		if old != nil && next.n <= old.n {
 			next.at = old.at
 		}
@@ -162,7 +167,7 @@ type share struct {
 	takers []identity.DeviceID
 	own    []identity.DeviceID
 	away   map[identity.DeviceID]bool // takers without a session: they may be about to come
-	full   map[identity.PeerID]bool   // peers that hold all of it
+	full   map[identity.PeerID]bool   // sources: peers that held all of it when they came
 }
 
 // owner says whose it is to ask a source for a blob.
@@ -191,7 +196,7 @@ func (p *Plan) shareOf(t ledger.ThreadID, pl place, now time.Time) *share {
 	byDevice := map[identity.DeviceID]*live{}
 	s := &share{own: c.own, away: map[identity.DeviceID]bool{}, full: map[identity.PeerID]bool{}}
 	for id, l := range p.live {
-		if h := l.haves[pl.manifest]; h != nil && h.n >= pl.of {
+		if h := l.haves[pl.manifest]; h != nil && h.n0 >= pl.of {
 			s.full[id] = true
 		}
 		for _, d := range l.devices {
@@ -217,7 +222,8 @@ func (p *Plan) shareOf(t ledger.ThreadID, pl place, now time.Time) *share {
 	return s
 }
 
-// takes says whether a peer lacks something of a study and gets on.
+// takes says whether a peer lacked something of a study when it came, and gets on. Who has got all
+// of it stays a taker, so that the others' shares stay what they are.
 func (l *live) takes(pl place, began, now time.Time) bool {
 	last := began
 	if l.since.After(last) {
@@ -225,7 +231,7 @@ func (l *live) takes(pl place, began, now time.Time) bool {
 	}
 	if h := l.haves[pl.manifest]; h != nil {
 		if h.n >= pl.of {
-			return false
+			return h.n0 < pl.of
 		}
 		if h.at.After(last) {
 			last = h.at
