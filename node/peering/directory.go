@@ -258,9 +258,8 @@ func (l *lister) answer(s network.Stream) error {
 	if err := s.Scope().ReserveMemory(directoryMemory, network.ReservationPriorityLow); err != nil {
 		return err
 	}
-	if err := s.SetDeadline(l.now().Add(serveTime)); err != nil {
-		return err
-	}
+	stop := time.AfterFunc(serveTime, func() { _ = s.Reset() })
+	defer stop.Stop()
 	b, err := directory.ReadFrame(s)
 	if err != nil {
 		return err
@@ -299,14 +298,14 @@ func (l *lister) find(ctx context.Context, topics [][32]byte) (Search, error) {
 			err = ErrNoDHT
 			break
 		}
-		for p := range l.dht.FindProvidersAsync(ctx, topicCID(topic), findProviders) {
-			f.one(p, directory.Own, &topic)
+		if perr := l.providers(ctx, topicCID(topic), func(p peer.AddrInfo) { f.one(p, directory.Own, &topic) }); perr != nil {
+			err = perr
 		}
 	}
 	f.work.Wait()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.out.LAN > 0 {
+	if f.out.LAN > 0 && errors.Is(err, ErrNoDHT) {
 		err = nil
 	}
 	return f.out, errors.Join(err, ctx.Err())

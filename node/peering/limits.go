@@ -109,6 +109,9 @@ const (
 	findProviders, findDials, askTime = 64, 16, 5 * time.Second
 	// badMax is how many frames that do not count a peer may pass on before it counts as lying.
 	badMax = 3
+	// namedMax bounds the providers heard of one node of the DHT, kadAnswerMax its answer: a full
+	// topic of 1,000 providers with their addresses.
+	namedMax, kadAnswerMax = 256, 1 << 20
 	// lieTime is how long a peer that lied is not asked, liarsMax how many are remembered.
 	lieTime, liarsMax = time.Hour, 1024
 	// passEvery is how often a LAN peer is asked for what it holds, and how often it is answered.
