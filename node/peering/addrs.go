@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/control"
@@ -236,8 +237,25 @@ func onLAN(a ma.Multiaddr) bool {
 }
 
 // onLink says whether an interface of ours lies in an address's network.
-func onLink(a ma.Multiaddr) bool {
-	return within(a, interfacePrefixes(func(string) bool { return true }))
+func onLink(a ma.Multiaddr) bool { return within(a, links.now()) }
+
+// links are the networks of the interfaces, asked of the system once a second: the DHT weighs
+// hundreds of addresses a look-up.
+var links linkCache
+
+type linkCache struct {
+	mu sync.Mutex // guards all below
+	at time.Time
+	ps []netip.Prefix
+}
+
+func (l *linkCache) now() []netip.Prefix {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now := time.Now(); now.Sub(l.at) > time.Second {
+		l.ps, l.at = interfacePrefixes(func(string) bool { return true }), now
+	}
+	return l.ps
 }
 
 // rank orders dials, NETWORK §3.4: TCP first, since a core moves two to four times

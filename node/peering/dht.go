@@ -55,13 +55,14 @@ func ServeDHT(h host.Host, boot []peer.AddrInfo, keep func([]ma.Multiaddr) []ma.
 
 // newDHT configures the DHT of NETWORK §4.1. Provider records are in memory: they live for hours
 // and their authors renew them. No values: nothing republishes them.
-func newDHT(h host.Host, mode dht.ModeOpt, m *meter, keep func([]ma.Multiaddr) []ma.Multiaddr, boot func() []peer.AddrInfo) (*dht.IpfsDHT, error) {
-	d, err := dht.New(h,
+func newDHT(h host.Host, mode dht.ModeOpt, m *meter, keep func([]ma.Multiaddr) []ma.Multiaddr, boot func() []peer.AddrInfo, more ...dht.Option) (*dht.IpfsDHT, error) {
+	d, err := dht.New(h, append([]dht.Option{
 		dht.ProtocolPrefix(dhtPrefix), dht.Mode(mode), dht.DisableValues(),
 		dht.ProviderManagerOpts(records.ProvideValidity(provideValid), records.ProviderAddrTTL(provideAddrs)),
 		dht.BootstrapPeersFunc(boot), dht.AddressFilter(keep),
 		dht.RoutingTablePeerDiversityFilter(diverse{dht.NewRTPeerDiversityFilter(h, diversePerBucket, diversePerTable), h}),
-		dht.OnRequestHook(m.hook))
+		dht.OnRequestHook(m.hook),
+	}, more...)...)
 	if err != nil {
 		return nil, fmt.Errorf("start dht: %w", err)
 	}

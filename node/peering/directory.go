@@ -46,6 +46,7 @@ var ErrNoDHT = errors.New("no node of the directory is known yet")
 
 // Search says what became of a look-up.
 type Search struct {
+	Queries   int // nodes of the DHT that were asked for providers, beside those on the way to them
 	Providers int // peers that the DHT named
 	LAN       int // peers of the LAN that were asked
 	Found     int // of both, those that served a listing
@@ -298,7 +299,11 @@ func (l *lister) find(ctx context.Context, topics [][32]byte) (Search, error) {
 			err = ErrNoDHT
 			break
 		}
-		if perr := l.providers(ctx, topicCID(topic), func(p peer.AddrInfo) { f.one(p, directory.Own, &topic) }); perr != nil {
+		asked, perr := l.providers(ctx, topicCID(topic), func(p peer.AddrInfo) { f.one(p, directory.Own, &topic) })
+		f.mu.Lock()
+		f.out.Queries += asked
+		f.mu.Unlock()
+		if perr != nil {
 			err = perr
 		}
 	}

@@ -27,10 +27,10 @@ const kadID = protocol.ID(dhtPrefix + "/kad/1.0.0")
 // node that makes up sixty-four ends every look-up that meets it. A genuine record is at about
 // twenty nodes, so each of those has a say: who is named by two goes out at once, who by one
 // alone when all have spoken, a few of each node's in turn.
-func (l *lister) providers(ctx context.Context, key cid.Cid, out func(peer.AddrInfo)) error {
+func (l *lister) providers(ctx context.Context, key cid.Cid, out func(peer.AddrInfo)) (asked int, err error) {
 	near, err := l.dht.GetClosestPeers(ctx, string(key.Hash()))
 	if err != nil && len(near) == 0 {
-		return fmt.Errorf("find the nodes of a topic: %w", err)
+		return 0, fmt.Errorf("find the nodes of a topic: %w", err)
 	}
 	t := newTally(out)
 	if own, err := l.dht.ProviderStore().GetProviders(ctx, key.Hash()); err == nil {
@@ -63,7 +63,7 @@ func (l *lister) providers(ctx context.Context, key cid.Cid, out func(peer.AddrI
 		}
 	}
 	t.rest()
-	return ctx.Err()
+	return len(near), ctx.Err()
 }
 
 // tally counts how many nodes name a provider.
