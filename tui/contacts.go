@@ -184,7 +184,7 @@ func trustWord(c control.Contact) string {
 func newContacts(r *root) screen {
 	t := &table[control.Contact]{
 		r: r, s: newScope(r.scope.ctx), name: "Contacts", op: control.ContactList, in: []string{"contacts"},
-		empty: "no contacts yet · n adds one by link · m shows the link that you give to others",
+		empty: "no contacts yet · n adds one by link · s finds a specialist · m shows the link that you give to others",
 	}
 	t.head = func(w int) string {
 		return "  " + fit("NAME", 28) + " " + fit("TRUST", 28) + " " + fit("", 9) + " SPECIALTIES"
@@ -205,6 +205,8 @@ func newContacts(r *root) screen {
 			return addContact(r, t.open)
 		case "mine":
 			return myCard(r)
+		case "find":
+			return r.push(newFound(r))
 		}
 		if cur == nil {
 			return nil
@@ -260,6 +262,7 @@ func myCard(r *root) tea.Cmd {
 		if c.Invite != nil {
 			lines = append(lines, th.title.Render("Your invite")+th.dim.Render(" – for one person; y copies it"), line(*c.Invite))
 			d.copies = *c.Invite
+			lines = append(lines, qrLines(r, *c.Invite)...)
 		}
 		for _, a := range c.Addresses {
 			lines = append(lines, th.dim.Render("  "+line(a)))
@@ -278,7 +281,7 @@ func showContact(r *root, c control.Contact) tea.Cmd {
 			th.dim.Render("id " + line(c.Person) + " · y copies it"),
 		})
 		for _, a := range c.Attestations {
-			d.lines = append(d.lines, "attested: "+line(a))
+			d.lines = append(d.lines, "· "+line(a))
 		}
 		d.copies = c.Person
 		return r.open(d)
@@ -288,6 +291,13 @@ func showContact(r *root, c control.Contact) tea.Cmd {
 // verifyContact asks what the other read aloud; it is never shown first, so
 // that nobody only looks and says yes.
 func verifyContact(r *root, c control.Contact, then func() tea.Cmd) tea.Cmd {
+	return r.open(newChoice(r, "Verify "+line(c.Name), []string{"Call them on a number that you know."}, []option{
+		{"Number or nine words, that they read to you", func() tea.Cmd { return verifyByNumber(r, c, then) }},
+		{"Four live words: both at the screen now, with running nodes", func() tea.Cmd { return compareWords(r, c.Person, c.Name, then) }},
+	}))
+}
+
+func verifyByNumber(r *root, c control.Contact, then func() tea.Cmd) tea.Cmd {
 	return r.open(newPrompt(r, "Verify "+line(c.Name), []string{
 		"Call them on a number that you know. They open their contacts page and press m.",
 		"Type the number or the nine words that they read to you:",

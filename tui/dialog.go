@@ -281,7 +281,7 @@ func (d *reader) update(msg tea.Msg) tea.Cmd {
 }
 
 func (d *reader) draw(w, h int) []string {
-	bw := min(w-4, 84)
+	bw := min(w-4, readerMax)
 	var lines []string
 	for _, l := range d.lines {
 		lines = append(lines, wrap(l, bw-4)...)

@@ -201,6 +201,7 @@ func (f *fake) mux() *http.ServeMux {
 		return img, err
 	})
 	f.marking(mux)
+	f.directory(mux)
 	handle(f, mux, control.ContactList, func(context.Context, control.None) ([]control.Contact, error) { return f.contacts, nil })
 	handle(f, mux, control.ContactShow, func(_ context.Context, r control.ContactRequest) (control.Contact, error) {
 		i := slices.IndexFunc(f.contacts, func(c control.Contact) bool { return c.Person == r.Contact })

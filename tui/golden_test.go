@@ -45,6 +45,8 @@ var screens = map[string][]string{
 	"palette":        {":"},
 	"me":             {"3", "m"},
 	"verify":         {"3", "v"},
+	"directory":      {"3", "s", "n", "e", "u", "r", "o", "ctrl+d"},
+	"words":          {"3", "v", "j", "enter"},
 	"acts":           {"enter", "b"},
 	"opinion-form":   {"enter", "e", "ctrl+f", "enter"},
 	"critical":       {"enter", "b", "c", "r", "i", "t", "enter"},

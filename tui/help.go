@@ -12,7 +12,7 @@ import (
 // newHelp is generated from the key table, for the contexts that hold here.
 func newHelp(r *root, contexts []string) overlay {
 	names := map[string]string{
-		"list": "List", "inbox": "Cases", "studies": "Studies", "contacts": "Contacts", "transfers": "Transfers", "case": "Case",
+		"list": "List", "inbox": "Cases", "studies": "Studies", "contacts": "Contacts", "directory": "Directory", "transfers": "Transfers", "case": "Case",
 		"series": "Series", "thread": "Thread", "image": "Image", "full": "Full screen", "tool": "Tool", "windowing": "Window", "draw": "Draw", "chosen": "Mark", "panes": "Two panes", "report": "Report", "request": "Request",
 		"move": "Move", "tabs": "Tabs", "all": "Everywhere",
 	}
@@ -56,6 +56,7 @@ func newPalette(r *root, casesOnly bool) *palette {
 		}
 		p.items = append(p.items,
 			option{"go to patients", func() tea.Cmd { return r.push(newPatients(r)) }},
+			option{"go to directory: look for a specialist", func() tea.Cmd { return r.push(newFound(r)) }},
 			option{"roster: who is asked next", r.roster},
 			option{"new request", func() tea.Cmd { return r.push(newRequest(r, "")) }},
 			option{"lock", r.lock},

@@ -34,7 +34,13 @@ var keymap = []binding{
 	{"contacts", "mine", []string{"m"}, "my invite and numbers", "me"},
 	{"contacts", "verify", []string{"v"}, "verify…", "verify…"},
 	{"contacts", "remove", []string{"X"}, "remove…", ""},
+	{"contacts", "find", []string{"s"}, "look for a specialist in the directory", "find"},
 	{"contacts", "filter", []string{"/"}, "filter", "filter"},
+
+	{"directory", "search", []string{"s"}, "look for others…", "search"},
+	{"directory", "show", []string{"enter"}, "details", "details"},
+	{"directory", "add", []string{"n"}, "make a contact, unverified at first", "add"},
+	{"directory", "verify", []string{"v"}, "make a contact and compare four words…", "verify…"},
 
 	{"patients", "enter", []string{"enter"}, "time line", "open"},
 	{"patient", "enter", []string{"enter"}, "open the case; of a study, ask about it", "open"},

@@ -38,6 +38,7 @@ const (
 	freePoints = 8                // more than this between press and release is an outline, not clicks
 	clickSlack = 4.0              // source pixels that a click may slip
 
+	readerMax = 84       // columns of a text in a box
 	textMax   = 30 << 10 // an entry's text: FORMATS §12 has 32 KiB
 	filterMax = 100
 	lineMax   = 2000 // of a link or a passphrase

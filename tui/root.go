@@ -316,7 +316,7 @@ func (r *root) onTick() tea.Cmd {
 }
 
 func (r *root) onEvents(events eventsMsg) tea.Cmd {
-	cmds := []tea.Cmd{r.refresh(), r.notice(events)}
+	cmds := []tea.Cmd{r.refresh(), r.notice(events), r.offers(events)}
 	for _, s := range slices.Concat(r.tabs[r.tab:r.tab+1], r.pages) {
 		cmds = append(cmds, s.update(events))
 	}

@@ -2,14 +2,17 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/curbside-p2p/curbside/node"
 	"github.com/curbside-p2p/curbside/node/control"
 	"github.com/curbside-p2p/curbside/storage"
+	"github.com/curbside-p2p/curbside/tui"
 )
 
 // newPerson are the flags of init and person add.
@@ -191,6 +194,7 @@ clinic. From then on --as NAME says who acts.`,
 
 func (a *app) idCmd() *cobra.Command {
 	var req control.CardRequest
+	var code bool
 	cmd := &cobra.Command{
 		Use:   "id",
 		Short: "show my card, with an invite link for a colleague",
@@ -199,6 +203,7 @@ nine words that are read on the phone, the addresses of this node, and a fresh i
 link, good for one colleague.`,
 		Example: `  curbside id
   curbside id --no-invite
+  curbside id --qr                  for a phone's camera
   curbside id --json`,
 		Args: places(),
 		RunE: a.work(func(cmd *cobra.Command, _ []string) error {
@@ -206,12 +211,45 @@ link, good for one colleague.`,
 			if err != nil {
 				return err
 			}
-			return a.emit(card, func(pg *page) { pg.card(card) })
+			if err := a.emit(card, func(pg *page) { pg.card(card) }); err != nil || !code || a.json {
+				return err
+			}
+			return a.qr(card)
 		}),
 	}
 	cmd.Flags().BoolVar(&req.NoInvite, "no-invite", false, "make no invite link")
+	cmd.Flags().BoolVar(&code, "qr", false, "show the invite, or without one the safety number, as a QR code too")
 	return cmd
 }
+
+// qr draws a card's link as a QR code for a camera, or its number.
+func (a *app) qr(c control.Card) error {
+	what := c.SafetyNumber
+	if c.Invite != nil {
+		what = *c.Invite
+	}
+	cols := qrColsMax
+	if w, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil && a.outTTY {
+		cols = w
+	}
+	lines := tui.QR(what, cols)
+	if lines == nil {
+		a.warn("the window is too narrow for a QR code of this")
+		return nil
+	}
+	for _, l := range lines {
+		if a.outTTY {
+			l = "\x1b[97;40m" + l + "\x1b[0m" // light modules are drawn, whatever the theme
+		}
+		if _, err := fmt.Fprintln(a.out, l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// qrColsMax is the width of the largest QR code there is, with its border.
+const qrColsMax = 185
 
 func (pg *page) card(c control.Card) {
 	pg.field("person", c.Person)
