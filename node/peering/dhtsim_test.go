@@ -142,7 +142,7 @@ func (m memStore) Each(f func(string, []byte) error) error {
 	return nil
 }
 
-func heapNow() uint64 {
+func simHeap() uint64 {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
@@ -151,7 +151,7 @@ func heapNow() uint64 {
 
 func newSim(t *testing.T, n int, seed uint64) *sim {
 	t.Helper()
-	s := &sim{t: t, rng: rand.New(rand.NewPCG(seed, uint64(n))), net: mocknet.New(), begun: time.Now(), heap: heapNow()}
+	s := &sim{t: t, rng: rand.New(rand.NewPCG(seed, uint64(n))), net: mocknet.New(), begun: time.Now(), heap: simHeap()}
 	t.Cleanup(func() {
 		for _, x := range s.nodes {
 			_ = x.dht.Close()
@@ -550,7 +550,7 @@ func (s *sim) one(asker, author *simNode, topic [32]byte) simResult {
 }
 
 func (s *sim) memory(when string) {
-	now := heapNow()
+	now := simHeap()
 	s.logf("%s: %.2f MB a node on the heap, %d goroutines a node", when, float64(now-s.heap)/1e6/float64(len(s.nodes)), runtime.NumGoroutine()/len(s.nodes))
 }
 
