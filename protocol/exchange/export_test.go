@@ -5,6 +5,8 @@ import (
 	"io"
 
 	"github.com/curbside-p2p/curbside/protocol/identity"
+	"github.com/curbside-p2p/curbside/protocol/ledger"
+	"github.com/curbside-p2p/curbside/protocol/wire"
 )
 
 // What the external tests need to know.
@@ -87,4 +89,41 @@ func ReadRaw(r io.Reader) (typ uint8, raw []byte, err error) {
 	defer f.release()
 	raw = binary.BigEndian.AppendUint32(nil, uint32(len(f.body)+1))
 	return uint8(f.typ), append(append(raw, byte(f.typ)), f.body...), nil
+}
+
+// What a hostile peer of the tests speaks with.
+type (
+	WantRow      = wantRow
+	RowsBody     = rowsBody
+	EntriesBody  = entriesBody
+	HaveBody     = haveBody
+	NeedBody     = needBody
+	Announcement = announcement
+)
+
+// Types of frames.
+const (
+	FrameThreads = uint8(frameThreads)
+	FrameRows    = uint8(frameRows)
+	FrameHave    = uint8(frameHave)
+	FrameWant    = uint8(frameWant)
+	FrameRange   = uint8(frameRange)
+	FrameCancel  = uint8(frameCancel)
+	FrameMax     = frameMax
+	HeardMax     = heardMax
+)
+
+// Encode is a frame.
+func Encode(t uint8, body any) []byte {
+	b, err := encodeFrame(frameType(t), body)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// TagOf names a thread in a session.
+func TagOf(text [32]byte, t ledger.ThreadID) [16]byte {
+	h := wire.Hash("session/thread", text[:], t[:])
+	return [16]byte(h[:16])
 }

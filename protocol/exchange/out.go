@@ -108,13 +108,16 @@ func poke(c chan struct{}) {
 	}
 }
 
+// frameCost is what a waiting frame takes beside its bytes: a refusal has ten.
+const frameCost = 96
+
 // errFlood ends a session whose peer asks and does not read.
 var errFlood = errors.New("peer does not read its answers")
 
 func (o *outbox) talk(frame []byte) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.talkSize += len(frame); o.talkSize > talkMax {
+	if o.talkSize += len(frame) + frameCost; o.talkSize > talkMax {
 		return errFlood
 	}
 	o.jobs[classTalk].push(job{frame: frame})
@@ -207,7 +210,7 @@ func (o *outbox) next() (j job, ok, closed bool) {
 				break
 			}
 			if j.frame != nil {
-				o.talkSize -= len(j.frame)
+				o.talkSize -= len(j.frame) + frameCost
 			}
 			if j.rng != nil {
 				o.queued--

@@ -210,3 +210,118 @@ func TestFanOut(t *testing.T) {
 		}
 	})
 }
+
+// fan runs a small group: four readers of a source, all linked from the start.
+func fan(t *testing.T, f func(g *group, cut []func())) (bytes, last float64) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGroup(t, 4, 10*mbit, 50*mbit, 60, 100_000)
+		cuts := make([]func(), len(g.hosts))
+		for i, a := range g.hosts {
+			var own []func()
+			for _, b := range g.hosts[:i] {
+				own = append(own, g.link(b, a, 40*time.Millisecond))
+			}
+			cuts[i] = func() {
+				for _, c := range own {
+					c()
+				}
+			}
+		}
+		time.Sleep(time.Second)
+		g.hosts[0].up.sent = 0
+		g.tick()
+		f(g, cuts)
+		g.close()
+		bytes, last = g.times()
+		t.Logf("uplink %.2f of the study, last reader at %.2f of one copy's time", bytes, last)
+	})
+	return bytes, last
+}
+
+// A taker that goes away takes nothing with it but what it had asked for.
+func TestTakerLeaves(t *testing.T) {
+	bytes, last := fan(t, func(g *group, cut []func()) {
+		g.begin(g.hosts[1:4]...)
+		g.hosts[4].List(g.id, blob.ID{1}, g.blobs, g.sizes) // takes part, and is not waited for
+		g.hosts[4].OnStore = func(blob.ID) {}
+		g.hosts[4].tell()
+		time.Sleep(1500 * time.Millisecond)
+		cut[4]()
+	})
+	if bytes > 1.5 || last > 1.6 {
+		t.Errorf("uplink %.2f, last reader at %.2f", bytes, last)
+	}
+}
+
+// A member that is there and fetches nothing loses its share, and holds nobody up for long.
+func TestTakerIdles(t *testing.T) {
+	bytes, last := fan(t, func(g *group, _ []func()) { g.begin(g.hosts[1:4]...) })
+	if bytes > 1.3 || last > 2.2 {
+		t.Errorf("uplink %.2f, last reader at %.2f", bytes, last)
+	}
+}
+
+// Who comes late gets what was sent before from those who have it, and takes a share of the rest.
+func TestTakerComesLate(t *testing.T) {
+	bytes, last := fan(t, func(g *group, _ []func()) {
+		g.begin(g.hosts[1:4]...)
+		time.Sleep(2 * time.Second)
+		g.begin(g.hosts[4])
+	})
+	if bytes > 1.3 || last > 1.6 {
+		t.Errorf("uplink %.2f, last reader at %.2f", bytes, last)
+	}
+}
+
+// A taker that spoils what it passes on is dropped; the others get it elsewhere, once, and it has to
+// fetch a copy of its own.
+func TestTakerSpoils(t *testing.T) {
+	bytes, _ := fan(t, func(g *group, _ []func()) {
+		g.hosts[1].Spoil = func(_ exchange.Want, data []byte) { data[len(data)/2] ^= 1 }
+		g.begin(g.hosts[1:]...)
+	})
+	if bytes > 2.4 {
+		t.Errorf("uplink %.2f", bytes)
+	}
+}
+
+// What came from elsewhere is cancelled; its range, already on the way, is no fault.
+func TestCancel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := exchangetest.New(t), exchangetest.New(t)
+		exchangetest.Befriend(a, b)
+		id := a.Found("case", b)
+		b.Claim(id, a, b)
+		hang := make(chan struct{})
+		a.Refuse = func(exchange.Want) error { <-hang; return nil }
+		l := connect(t, a, b, 0)
+		synctest.Wait()
+		bid, length := a.Offer(id, 7, 3_000_000)
+		b.Plan.Add(exchange.Goal{Thread: id, Blob: bid, Length: length, Priority: 3})
+		l.b.Wanted()
+		synctest.Wait()
+		if l.b.Stats().Wanted == 0 {
+			t.Fatal("nothing is wanted")
+		}
+		b.Plan.Stored("", exchange.Want{Blob: bid, Length: length, N: blob.LeafCount(length)})
+		l.b.Wanted()
+		synctest.Wait()
+		if n := l.b.Stats().Wanted; n != 0 {
+			t.Errorf("%d bytes are still wanted", n)
+		}
+		close(hang)
+		synctest.Wait()
+		if n := b.StoredBytes(); n != 0 {
+			t.Errorf("%d bytes were stored that nobody wants any more", n)
+		}
+		// The session is as it was.
+		got := make(chan blob.ID, 1)
+		b.OnStore = func(x blob.ID) { got <- x }
+		bid, length = a.Offer(id, 8, 100_000)
+		b.Plan.Add(exchange.Goal{Thread: id, Blob: bid, Length: length, Priority: 3})
+		l.b.Wanted()
+		<-got
+		l.close()
+	})
+}
