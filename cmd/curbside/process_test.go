@@ -29,19 +29,20 @@ type process struct {
 	home   string
 	log    string // stderr of its nodes, one after another
 	addr   string
+	extra  []string // flags of serve
 	cmd    *exec.Cmd
 	ended  chan struct{}
 	client *control.Client
 }
 
-func newProcess(t *testing.T, name string) *process {
+func newProcess(t *testing.T, name string, extra ...string) *process {
 	t.Helper()
 	home, err := os.MkdirTemp("", "cs") //nolint:usetesting // t.TempDir is too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(home) })
-	p := &process{t: t, name: name, home: home, log: filepath.Join(t.TempDir(), "log"), addr: freeAddr(t)}
+	p := &process{t: t, name: name, home: home, log: filepath.Join(t.TempDir(), "log"), addr: freeAddr(t), extra: extra}
 	p.must(nil, "init", "--name", name, "--no-passphrase")
 	p.start()
 	t.Cleanup(func() { p.kill() })
@@ -62,7 +63,7 @@ func freeAddr(t *testing.T) string {
 
 func (p *process) start() {
 	p.t.Helper()
-	cmd := exec.CommandContext(context.WithoutCancel(p.t.Context()), "curbside", "--home", p.home, "serve", "--listen", p.addr)
+	cmd := exec.CommandContext(context.WithoutCancel(p.t.Context()), "curbside", append([]string{"--home", p.home, "serve", "--listen", p.addr}, p.extra...)...)
 	pipe, err := cmd.StderrPipe()
 	if err != nil {
 		p.t.Fatal(err)

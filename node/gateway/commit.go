@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"log/slog"
+	"net"
 
 	"github.com/curbside-p2p/curbside/consult/object"
 	"github.com/curbside-p2p/curbside/consult/study"
@@ -29,6 +30,24 @@ type reference struct{ class, instance string }
 // report is an answer to a commitment: which instances the other side vouches for.
 type report struct{ committed map[string]bool }
 
+// asked is a transaction that waits for its report, from the destination that was asked.
+type asked struct {
+	report    chan<- report
+	aet, host string
+}
+
+// expects reports whether a caller is a destination that owes a report.
+func (g *Gateway) expects(calling string, remote net.Addr) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, a := range g.pending {
+		if a.aet == calling && hostIs(a.host, remote) {
+			return true
+		}
+	}
+	return false
+}
+
 // transaction reads what a request or report is about.
 func transaction(data []byte, syntax string) (uid string, refs []reference, err error) {
 	set, err := decode(data, syntax)
@@ -53,6 +72,9 @@ func referenceItems(refs []reference) object.Element {
 
 // commit answers a caller that asks whether we keep what it sent: what is held is on the disk.
 func (l *listener) commit(ctx context.Context, from dimse.Caller, data []byte, syntax string) (dimse.Status, func(func(uint16, []byte) error)) {
+	if !l.listed(from.AETitle, from.Remote) {
+		return dimse.NotAuthorized, nil
+	}
 	uid, refs, err := transaction(data, syntax)
 	if err != nil || uid == "" || len(refs) == 0 {
 		return dimse.ProcessingFailure, nil
@@ -108,12 +130,12 @@ func (g *Gateway) reported(_ context.Context, _ dimse.Caller, _ uint16, data []b
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	ch, ok := g.pending[uid]
+	a, ok := g.pending[uid]
 	if !ok {
 		return dimse.ProcessingFailure // of nobody, or too late
 	}
 	delete(g.pending, uid)
-	ch <- reportOf(refs) // has room for the one
+	a.report <- reportOf(refs) // has room for the one
 	return dimse.Success
 }
 

@@ -130,12 +130,12 @@ type Gateway struct {
 	mu       sync.Mutex // guards what follows
 	listener *listener
 	captures []*capture               // retrievals that the listener takes for
-	pending  map[string]chan<- report // transactions of storage commitment that wait, by UID
+	pending  map[string]asked // transactions of storage commitment that wait, by UID
 }
 
 // New makes a gateway. Nothing is dialled or listened on.
 func New(cfg Config) *Gateway {
-	return &Gateway{cfg: cfg, pending: map[string]chan<- report{}}
+	return &Gateway{cfg: cfg, pending: map[string]asked{}}
 }
 
 // Names lists the destinations.

@@ -184,11 +184,14 @@ func (g *Gateway) Listener() (ListenerStatus, bool) {
 	return s, true
 }
 
-// allowed reports whether a caller is on the list: by its title, and by its address if one is named.
+// allowed reports whether a caller may do more than C-ECHO: it is on the list, or brings what we
+// asked it for.
 func (l *listener) allowed(calling string, remote net.Addr) bool {
-	if l.g.captureOf(calling, remote) != nil {
-		return true // it sends what we asked for
-	}
+	return l.listed(calling, remote) || l.g.captureOf(calling, remote) != nil || l.g.expects(calling, remote)
+}
+
+// listed reports whether a caller is on the list: by its title, and by its address if one is named.
+func (l *listener) listed(calling string, remote net.Addr) bool {
 	for _, a := range l.allow {
 		if a.aet != calling {
 			continue
@@ -231,6 +234,9 @@ func (l *listener) store(ctx context.Context, in dimse.Incoming, data io.Reader)
 	}
 	if c := l.g.captureOf(in.AETitle, in.Remote); c != nil {
 		return c.store(l.g, in, data), ""
+	}
+	if !l.listed(in.AETitle, in.Remote) { // it was let in for something else
+		return l.refuse(in, dimse.NotAuthorized, "not on the list")
 	}
 	path, err := spoolInstance(l.g.cfg.Tmp, in, data)
 	defer removeFile(path)

@@ -61,7 +61,7 @@ func (d *dicom) askCommitment(ctx context.Context, refs []reference) (map[string
 	got := make(chan report, 1)
 	d.g.mu.Lock()
 	listening := d.g.listener != nil
-	d.g.pending[uid] = got
+	d.g.pending[uid] = asked{report: got, aet: d.set.AET, host: d.set.Host}
 	d.g.mu.Unlock()
 	defer func() {
 		d.g.mu.Lock()
