@@ -1,9 +1,12 @@
 package tui
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"image"
+	"image/png"
 	"net/http"
 	"os"
 	"reflect"
@@ -303,11 +306,30 @@ func (f *fake) actions(mux *http.ServeMux) {
 		}
 		return control.ReportRef{Report: "r9", Status: d.Status}, err
 	})
+	handle(f, mux, control.DeidPreview, func(context.Context, control.DeidRequest) (control.Deid, error) {
+		in := f.studies[0]
+		return control.Deid{
+			Profile: "default", Options: []string{"113101", "113107"}, Images: in.Instances, Ready: in.Instances - 2,
+			Changes:  []control.DeidChange{{Tag: "(0010,0010)", Name: "Patient's Name", Action: "replaced", Count: 26}, {Tag: "(0010,0030)", Name: "Patient's Birth Date", Action: "emptied", Count: 26}},
+			Kept:     []control.DeidChange{{Tag: "(0010,0040)", Name: "Patient's Sex", Action: "kept", Count: 26}},
+			Risky:    []control.DeidRisky{{SOPUID: "1.2.3.44000001", Reason: "something like text stands at the edge of the image"}},
+			Excluded: []control.DeidExcluded{{SOPUID: "1.2.3.44000002", Reason: "an encapsulated document"}},
+		}, nil
+	})
+	handle(f, mux, control.Render, func(_ context.Context, r control.RenderRequest) (control.Rendered, error) {
+		img := image.NewGray(image.Rect(0, 0, 64, 64))
+		for i := range img.Pix {
+			img.Pix[i] = byte(i)
+		}
+		var b bytes.Buffer
+		err := png.Encode(&b, img)
+		return control.Rendered{SOPUID: r.Instance, PNG: b.Bytes()}, err
+	})
 	handle(f, mux, control.Request, func(_ context.Context, r control.NewCase) (control.CaseRef, error) {
 		if r.Check {
 			return control.CaseRef{Warnings: f.warnings}, nil
 		}
-		f.did(fmt.Sprintf("request %v to %v identified %v %s: %s", r.Studies, r.To, r.Identified, r.Priority, r.Question))
+		f.did(fmt.Sprintf("request %v to %v identified %v %s: %s%s", r.Studies, r.To, r.Identified, r.Priority, r.Question, chosen(r.Choices)))
 		return control.CaseRef{Case: "ab12cd0000"}, nil
 	})
 	handle(f, mux, control.Lock, func(context.Context, control.None) (control.Status, error) {
@@ -439,4 +461,11 @@ func edit(v reflect.Value, field string, fn func(field, s string) string) {
 		}
 	default:
 	}
+}
+
+func chosen(c control.Choices) string {
+	if len(c.Release)+len(c.Blacken)+len(c.LeaveOut) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" release %v blacken %v leave out %v", c.Release, c.Blacken, c.LeaveOut)
 }

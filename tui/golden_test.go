@@ -40,6 +40,7 @@ var screens = map[string][]string{
 	"sign":           {"enter", "e", "N", "o", "d", "u", "l", "e", "ctrl+d"},
 	"decline":        {"D"},
 	"request":        {"n"},
+	"request-deid":   {"n", "space", "enter", "enter"},
 	"request-review": {"n", "space", "enter", "j", "enter", "W", "h", "y", "?", "ctrl+d", "space", "enter"},
 	"help":           {"enter", "?"},
 	"palette":        {":"},

@@ -6,6 +6,7 @@ const (
 	colsMin, rowsMin = 80, 24 // below it a card says what size is needed
 	colsWide         = 110    // from here on the thread stands beside the image
 
+	castMax      = 10 * time.Minute // reading and rewriting every image of a large study
 	callMax      = 20 * time.Second // a call that takes longer has failed as far as a reader is concerned
 	signMax      = 2 * time.Minute  // Argon2 on a slow machine, and a whole report
 	toastFor     = 5 * time.Second

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -26,6 +27,7 @@ type requestPage struct {
 	question textarea.Model
 	priority string
 	ident    bool
+	cast     *disclosure // under a pseudonym: what goes and what stays
 	form     *form.Filled // nil: none chosen
 	checked  []string     // what the node says of the request before it goes
 	note     string
@@ -33,7 +35,7 @@ type requestPage struct {
 	w, h     int
 }
 
-var steps = []string{"Study", "Identity", "Question", "Who", "Review"}
+var steps = []string{"Study", "De-identify", "Question", "Who", "Review"}
 
 func newRequest(r *root, study string) *requestPage {
 	p := &requestPage{r: r, s: newScope(r.scope.ctx), chosen: map[string]bool{}, question: newArea(r.th), priority: "routine", note: "loading…"}
@@ -73,6 +75,9 @@ func (p *requestPage) typing() bool { return true } // it has its own keys for m
 func (p *requestPage) contexts() []string {
 	if p.step == 2 {
 		return []string{"question", "request"}
+	}
+	if p.step == 1 && p.cast != nil {
+		return []string{"deid", "request", "move"}
 	}
 	return []string{"picking", "request", "move"}
 }
@@ -142,6 +147,9 @@ func (p *requestPage) update(msg tea.Msg) tea.Cmd {
 		var cmd tea.Cmd
 		p.question, cmd = p.question.Update(k)
 		return cmd
+	case p.step == 1 && p.cast != nil && id != "go" && id != "pick":
+		p.note = ""
+		return p.cast.act(id, p.h)
 	case id == "go":
 		if p.step == 0 || p.step == 3 && len(p.to) == 0 {
 			p.pick(true)
@@ -183,6 +191,10 @@ func (p *requestPage) back() tea.Cmd {
 	if p.step == 0 || p.invite != "" {
 		return p.r.pop()
 	}
+	if p.step == 1 && p.cast != nil {
+		p.cast, p.note = nil, ""
+		return nil
+	}
 	p.step--
 	p.note = ""
 	p.list.cur = 0
@@ -199,10 +211,17 @@ func (p *requestPage) forward() tea.Cmd {
 			return nil
 		}
 	case 1:
-		if p.list.cur == 0 {
-			return p.r.pop()
+		if p.cast == nil {
+			if p.ident = p.list.cur == 1; !p.ident {
+				p.cast = newDisclosure(p)
+				return p.cast.load()
+			}
+			break
 		}
-		p.ident = true
+		if !p.cast.ready || p.cast.open() > 0 {
+			p.note = "decide about each first: r release, b blacken, x leave out"
+			return nil
+		}
 	case 2:
 		if strings.TrimSpace(p.question.Value()) == "" {
 			p.note = "a request needs a question"
@@ -244,7 +263,11 @@ func (p *requestPage) look() tea.Cmd {
 	p.checked = []string{"checking…"}
 	req := p.request()
 	req.Check = true
-	return call(p.s, "check", p.r.client, control.Request, req, func(ref control.CaseRef, err error) tea.Cmd {
+	return do(p.s, "check", castMax, func(ctx context.Context) (control.CaseRef, error) {
+		ref, err := control.Request.Call(ctx, p.r.client, req)
+		clean(&ref)
+		return ref, err
+	}, func(ref control.CaseRef, err error) tea.Cmd {
 		p.checked = ref.Warnings
 		if err != nil {
 			p.checked = []string{explain(err)}
@@ -255,6 +278,9 @@ func (p *requestPage) look() tea.Cmd {
 
 func (p *requestPage) request() control.NewCase {
 	req := control.NewCase{To: p.to, Question: strings.TrimSpace(p.question.Value()), Priority: p.priority, Identified: p.ident, Form: formValues(p.form)}
+	if p.cast != nil {
+		req.Choices = p.cast.choices()
+	}
 	for _, s := range p.studies {
 		if p.chosen[s.Study] {
 			req.Studies = append(req.Studies, s.Study)
@@ -325,6 +351,10 @@ func (p *requestPage) draw(w, h int) []string {
 		lines = append(lines, th.title.Render(" Which study? ")+th.dim.Render("space chooses several, enter goes on"), "")
 		lines = append(lines, p.studyRows(w, h-5)...)
 	case 1:
+		if p.cast != nil {
+			lines = append(lines, p.cast.draw(w, h-2)...)
+			break
+		}
 		lines = append(lines, p.identityRows(w)...)
 	case 2:
 		lines = append(lines, th.title.Render(" What do you want to know? ")+th.dim.Render("one question, with what is known of the patient"), "")
@@ -370,10 +400,10 @@ func (p *requestPage) cursor(i int, row string) string {
 func (p *requestPage) identityRows(w int) []string {
 	th := p.r.th
 	lines := []string{th.title.Render(" The images carry the patient's name."), ""}
-	for _, l := range wrap("This version cannot remove names from images. A request sends the study as it is: name, birth date, record number and everything else that the scanner wrote, to the people you choose, end to end encrypted. Do this only with a basis for it.", w-4) {
+	for _, l := range wrap("Under a pseudonym the name, the numbers and the scanner's identifiers stay here, and dates are moved. What your colleagues mark and write comes back to your own images. The pixels, their number and their size stay visible, and who has the identified study as well sees that it is the same.", w-4) {
 		lines = append(lines, "  "+l)
 	}
-	lines = append(lines, "", p.cursor(0, fit("  Cancel", w)), p.cursor(1, fit("  Send it identified; I have a basis for that (treatment)", w)))
+	lines = append(lines, "", p.cursor(0, fit("  Send it under a pseudonym; first look at what goes and what stays", w)), p.cursor(1, fit("  Send it identified, as it is; I have a basis for that (treatment)", w)))
 	return lines
 }
 
@@ -407,6 +437,9 @@ func (p *requestPage) review(w int) []string {
 		}
 	}
 	lines := []string{th.title.Render(" You will disclose"), fmt.Sprintf("  %d images (%s), %s", images, size(bytes), th.bad.Render("with the patient's name and everything else in them"))}
+	if p.cast != nil {
+		lines[1] = "  " + p.cast.words() + " (" + size(bytes) + "), names and numbers removed, dates moved"
+	}
 	lines = append(lines, what...)
 	lines = append(lines, "", th.title.Render(" to"))
 	for i, id := range p.to {

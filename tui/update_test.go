@@ -84,9 +84,7 @@ func TestRequest(t *testing.T) {
 	drive(t, 80, 24, Config{}, newFake(), func(d *driver) {
 		d.press("n", "enter") // the study under the cursor
 		d.sees("carry the patient's name")
-		d.press("enter") // Cancel
-		d.sees("Inbox")
-		d.press("n", "enter", "down", "enter")
+		d.press("down", "enter")
 		d.press("ctrl+d")
 		d.sees("needs a question")
 		d.write("Malignant?")
@@ -106,6 +104,37 @@ func TestRequest(t *testing.T) {
 		d.write("Okafor")
 		d.press("enter")
 		d.did("request [5fd0a1] to [bb22cc] identified true urgent: Malignant?")
+	})
+}
+
+// TestRequestUnderPseudonym: nothing goes on before a person has decided about each doubt.
+func TestRequestUnderPseudonym(t *testing.T) {
+	drive(t, 80, 24, Config{}, newFake(), func(d *driver) {
+		d.press("n", "enter", "enter")
+		d.sees("2 must be looked at", "44000001", "an encapsulated", "(0010,0010)")
+		d.press("ctrl+d")
+		d.sees("decide about each first")
+		d.press("b")
+		d.write("0,0,64,x")
+		d.press("enter")
+		d.sees("x,y,width,height")
+		d.press("b")
+		d.write("0,0,64,8")
+		d.press("enter")
+		d.sees("1 must be looked at")
+		d.press("down", "b")
+		d.sees("only images can be blackened")
+		d.press("x")
+		d.sees("Nothing is left to decide")
+		d.press("ctrl+d")
+		d.write("Malignant?")
+		d.press("ctrl+d", "space", "enter")
+		d.sees("25 images under a pseudonym", "1 blackened", "1 left out")
+		d.press("enter")
+		d.pass(time.Second)
+		d.write("okafor")
+		d.press("enter")
+		d.did("request [5fd0a1] to [bb22cc] identified false routine: Malignant? release [] blacken [{1.2.3.44000001 0 0 64 8}] leave out [1.2.3.44000002]")
 	})
 }
 
