@@ -386,6 +386,8 @@ func (c *casePage) do(id string) tea.Cmd {
 		return c.r.open(newChoice(c.r, "Close "+short(c.id)+"?", text, []option{{"Cancel", nil}, {"Close the case", func() tea.Cmd {
 			return act(c.r, control.CaseClose, ref, "closed "+short(c.id), nil)
 		}}}))
+	case "hand-off":
+		return handOff(c.r, c.id)
 	case "copy":
 		return tea.Batch(tea.SetClipboard(c.id), c.r.say("good", "copied the case's id"))
 	case "retry":

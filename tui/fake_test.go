@@ -251,6 +251,7 @@ func (f *fake) mux() *http.ServeMux {
 
 func (f *fake) actions(mux *http.ServeMux) {
 	f.clinical(mux)
+	f.hospitalSide(mux)
 	handle(f, mux, control.CaseReply, func(_ context.Context, r control.CaseReplyRequest) (control.EntryRef, error) {
 		f.did("reply " + r.Text)
 		c, err := f.find(r.Case)

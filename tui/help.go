@@ -57,6 +57,7 @@ func newPalette(r *root, casesOnly bool) *palette {
 		p.items = append(p.items,
 			option{"go to patients", func() tea.Cmd { return r.push(newPatients(r)) }},
 			option{"go to directory: look for a specialist", func() tea.Cmd { return r.push(newFound(r)) }},
+			option{"go to gateway", func() tea.Cmd { return r.push(newHospital(r)) }},
 			option{"roster: who is asked next", r.roster},
 			option{"new request", func() tea.Cmd { return r.push(newRequest(r, "")) }},
 			option{"lock", r.lock},

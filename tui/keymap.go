@@ -47,6 +47,10 @@ var keymap = []binding{
 	{"patient", "link", []string{"+"}, "the same as somebody else…", "link…"},
 	{"patient", "unlink", []string{"-"}, "not the same…", ""},
 
+	{"gateway", "test", []string{"t", "enter"}, "test: does it answer? (C-ECHO)", "test"},
+	{"gateway", "problems", []string{"e"}, "what was refused, and last errors", "errors"},
+	{"gateway", "remove", []string{"X"}, "forget the destination…", ""},
+
 	{"transfers", "retry", []string{"!"}, "look again", "again"},
 
 	{"case", "pane", []string{"tab"}, "next pane", "pane"},
@@ -62,6 +66,7 @@ var keymap = []binding{
 	{"case", "invite", []string{"I"}, "invite…", ""},
 	{"case", "acts", []string{"b"}, "everything that can be done in the case…", "acts…"},
 	{"case", "close", []string{"C"}, "close the case…", ""},
+	{"case", "hand-off", []string{"Y"}, "open in another viewer", ""},
 	{"case", "copy", []string{"y"}, "copy the case's id", ""},
 
 	{"series", "enter", []string{"enter"}, "show", "open"},
