@@ -57,6 +57,9 @@ func (c *casePage) acts() tea.Cmd {
 	}
 	add("remove a member…", c.expel)
 	add("wrong patient: lock the images on every node…", c.quarantine)
+	if c.d.Report != nil {
+		add("file it in the hospital's archive…", c.archive)
+	}
 	add("write a file: PDF, FHIR, JSON, text or DICOM…", c.export)
 	return c.r.open(newPicker(c.r, "In "+short(c.id), items))
 }

@@ -32,6 +32,8 @@ type fake struct {
 	cases    []control.CaseDetail
 	studies  []control.StudyDetail
 	contacts []control.Contact
+	filed    control.CaseArchived
+	stores   []control.Destination
 	drafts   map[string]control.Draft
 	views    []string
 	warnings []string // of a request that is only checked
@@ -252,6 +254,7 @@ func (f *fake) mux() *http.ServeMux {
 func (f *fake) actions(mux *http.ServeMux) {
 	f.clinical(mux)
 	f.hospitalSide(mux)
+	f.filing(mux)
 	handle(f, mux, control.CaseReply, func(_ context.Context, r control.CaseReplyRequest) (control.EntryRef, error) {
 		f.did("reply " + r.Text)
 		c, err := f.find(r.Case)

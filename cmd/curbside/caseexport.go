@@ -15,12 +15,12 @@ func (a *app) caseExportCmd() *cobra.Command {
 	var req control.CaseExportRequest
 	cmd := &cobra.Command{
 		Use:   "export CASE --out DIR",
-		Short: "write marks as DICOM objects, or the case as a document",
+		Short: "write reports and marks as DICOM objects, or the case as a document",
 		Long: `export writes what was made in a case to a folder and prints the files.
 
-  dicom  presentation states with the marks, one for each series and author, and a key
-         object selection of each author's key images: for the archive that has the images.
-         Their files are named by their SOP Instance UIDs, which are new each time
+  dicom  what case archive files: reports and measurements as structured reports, marks as
+         presentation states, key images as a selection, and all of it printed inside DICOM.
+         Their files are named by their SOP Instance UIDs, the same for the same content
   pdf    the reports, with question, images and who signed
   json   the same, for programs
   fhir   the same as a FHIR R4 bundle
@@ -56,6 +56,7 @@ func (a *app) caseExportCmd() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&req.Out, "out", "", "`DIR` to write to; it is made where it is not there")
 	cmd.Flags().StringVar(&req.Format, "format", "dicom", "`FORMAT`: dicom, pdf, json, fhir or text")
+	cmd.Flags().StringVar(&req.Language, "language", "en", "`LANGUAGE` that the reports are written in, for DICOM")
 	_ = cmd.MarkFlagRequired("out")
 	_ = cmd.MarkFlagDirname("out")
 	completeWords(cmd, "format", exportFormats...)

@@ -94,9 +94,7 @@ func (m *Tracked) group() object.Set {
 		object.Item("HAS OBS CONTEXT", "UIDREF", object.DCM("112040", "Tracking Unique Identifier"), object.Str(0x0040A124, "UI", m.UID)),
 	}
 	if m.isRegion() {
-		for _, c := range m.coordinates("CONTAINS", object.DCM("111030", "Image Region")) {
-			content = append(content, c)
-		}
+		content = append(content, m.coordinates("CONTAINS", object.DCM("111030", "Image Region"))...)
 	}
 	for _, v := range m.Values {
 		if n := m.number(v); n != nil {

@@ -30,9 +30,9 @@ const DirectoryName = "DICOMDIR"
 const FilesMax = 50_000
 
 var (
-	// ErrMany: more instances than a medium holds.
+	// ErrMany means more instances than a medium holds.
 	ErrMany = errors.New("more instances than one medium holds")
-	// ErrPatients: a medium that a patient carries is of one patient.
+	// ErrPatients means studies of several patients: a medium that somebody carries is of one.
 	ErrPatients = errors.New("the studies are of more than one patient")
 )
 

@@ -193,7 +193,7 @@ func encapsulated(t *testing.T) []byte {
 		t.Fatal(err)
 	}
 	h := head()
-	h.Made.SOPUID, h.Made.SeriesUID = "2.25.510", "2.25.511"
+	h.SOPUID, h.SeriesUID = "2.25.510", "2.25.511"
 	b, err := report.Encapsulated(h, pdf, h.Evidence[:1])
 	if err != nil {
 		t.Fatal(err)

@@ -53,7 +53,7 @@ func signedCase(t *testing.T) (d *Desk, clinic, reader *control.Client, id strin
 	d.Register(mux)
 	clinic, reader = control.InProcess(mux), control.InProcess(mux)
 	clinic.As, reader.As = "Dr Test", "Reader"
-	of, sop := "", ""
+	of := ""
 	ct := smallCT(2)
 	err := control.Import.Call(t.Context(), clinic, control.ImportRequest{Paths: []string{write(t, ct.Files)}}, func(e control.ImportEvent) error {
 		if e.Result != nil {
@@ -68,7 +68,7 @@ func signedCase(t *testing.T) (d *Desk, clinic, reader *control.Client, id strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	sop = in.SOPUID
+	sop := in.SOPUID
 	ref, err := control.Request.Call(t.Context(), clinic, control.NewCase{Studies: []string{of}, To: []string{"Reader"}, Question: "Any fracture there?", Identified: true})
 	if err != nil {
 		t.Fatal(err)

@@ -337,7 +337,8 @@ func (row *filedRow) sentTo(to string) *filedSent {
 	return &row.Sent[i]
 }
 
-// whose is for messages: no case without its own study.
+// prepareFiling makes all objects of a case and keeps their names. Where whole is wanted, what cannot
+// be said in full is an error.
 func (d *Desk) prepareFiling(ctx context.Context, said, language string, whole bool) (*filing, *gathered, error) {
 	g, err := hold(d, func() (*gathered, error) { return d.gather(ctx, said, whole) })
 	if err != nil {
