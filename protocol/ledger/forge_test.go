@@ -500,3 +500,35 @@ func short(l Local) [16]byte {
 	id := l.Device.ID()
 	return [16]byte(id[:16])
 }
+
+// A member sends again what others wrote, as it was and signed with a key of their own. None of it is
+// admitted and nothing changes.
+func TestReplayedAndResigned(t *testing.T) {
+	c := newCast(t)
+	anna, ben := c.person(1), c.person(1)
+	ta, _ := c.found(anna)
+	c.role(ta, anna.local(), ben.join(RankWriter))
+	c.say(ta, anna.local(), "one")
+	c.say(ta, ben.local(), "two")
+	root := ta.Root()
+	for _, e := range ta.Entries() {
+		res, err := ta.Receive(e.sealed, nil)
+		if err != nil || !res.Duplicate || len(res.Admitted) > 0 {
+			t.Errorf("kind %d again: %+v %v", e.Kind, res, err)
+		}
+		by := ben.local().Device
+		if e.Device == by.ID() {
+			by = anna.local().Device
+		}
+		forged := record{Header: e.header, Body: e.salted, Sigs: by.Sign(labelEntry, e.header, identity.AlgEd25519)}
+		epoch, _ := ta.newestEpoch()
+		b, _ := ta.keys.box(epoch, e.Chain)
+		res, err = ta.Receive(b.seal(wire.MustMarshal(forged)), nil)
+		if err == nil || len(res.Admitted) > 0 {
+			t.Errorf("kind %d signed by another: %+v %v", e.Kind, res, err)
+		}
+	}
+	if ta.Root() != root || ta.Need() != nil {
+		t.Error("something changed")
+	}
+}
