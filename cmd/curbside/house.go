@@ -56,6 +56,11 @@ func (a *app) transfersCmd() *cobra.Command {
 			return a.emit(list, func(pg *page) {
 				for _, t := range list {
 					pg.row(t.Direction, t.State, size(t.BytesDone)+" of "+size(t.BytesTotal), size(int64(t.Rate))+"/s", short(t.Case), short(t.Study), t.Peer)
+					if len(t.Sources) > 1 {
+						for _, s := range t.Sources {
+							pg.row("", "from", s.Name, size(int64(s.Rate))+"/s", s.Path, "", s.Peer)
+						}
+					}
 				}
 			})
 		}),

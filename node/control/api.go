@@ -614,6 +614,17 @@ type Transfer struct {
 	BytesTotal int64   `json:"bytes_total"`
 	Rate       float64 `json:"rate"` // bytes per second
 	State      string  `json:"state"`
+	// Sources are the members it comes from, the fastest first: that one is Peer.
+	Sources []TransferSource `json:"sources"`
+}
+
+// TransferSource is a member that a study comes from.
+type TransferSource struct {
+	Peer    string  `json:"peer"`
+	Name    string  `json:"name"`
+	Path    string  `json:"path"`
+	Rate    float64 `json:"rate"`
+	Spoiled int     `json:"spoiled"` // ranges of this session that did not verify
 }
 
 // DoctorReport is the health of a node.

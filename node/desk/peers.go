@@ -1,10 +1,13 @@
 package desk
 
 import (
+	"cmp"
 	"context"
+	"math/bits"
 	"slices"
 	"strings"
 
+	"github.com/curbside-p2p/curbside/consult/consult"
 	"github.com/curbside-p2p/curbside/node/control"
 	"github.com/curbside-p2p/curbside/node/peering"
 	"github.com/curbside-p2p/curbside/protocol/identity"
@@ -85,7 +88,7 @@ func (d *Desk) incoming(h *holding, infos []peering.PeerInfo) []control.Transfer
 		if t == nil {
 			continue
 		}
-		row := control.Transfer{Case: tid.String(), Study: h.id(), Direction: "receive", State: "waiting for a peer"}
+		row := control.Transfer{Case: tid.String(), Study: h.id(), Direction: "receive", State: "waiting for a peer", Sources: []control.TransferSource{}}
 		for s := range h.manifest.Series {
 			for i := range h.manifest.Series[s].Instances {
 				in := &h.manifest.Series[s].Instances[i]
@@ -102,13 +105,53 @@ func (d *Desk) incoming(h *holding, infos []peering.PeerInfo) []control.Transfer
 		}
 		for _, i := range infos {
 			if d.member(t, i.Devices) {
-				row.Peer, row.State = peering.Text(i.PeerID), "running"
+				row.State = "running"
 				row.Rate += i.Stats.InRate
+				row.Sources = append(row.Sources, d.transferSource(i))
 			}
+		}
+		slices.SortFunc(row.Sources, func(a, b control.TransferSource) int {
+			return cmp.Or(-cmp.Compare(a.Rate, b.Rate), cmp.Compare(a.Peer, b.Peer))
+		})
+		if len(row.Sources) > 0 {
+			row.Peer = row.Sources[0].Peer
 		}
 		out = append(out, row)
 	}
 	return out
+}
+
+func (d *Desk) transferSource(i peering.PeerInfo) control.TransferSource {
+	s := control.TransferSource{Peer: peering.Text(i.PeerID), Path: i.Path, Rate: i.Stats.InRate}
+	for _, dev := range i.Devices {
+		if id, ok := d.devices[dev]; ok {
+			s.Name = d.nameOf(id)
+		}
+	}
+	if o := d.online[i.PeerID]; o != nil {
+		s.Spoiled = o.spoiled
+	}
+	return s
+}
+
+// arrivedAt is how many bytes of a case's studies a peer says it holds, and whether that is all or
+// it has not said.
+func (d *Desk) arrivedAt(s *consult.State, peer identity.PeerID) (n int64, all bool) {
+	all = true
+	for _, g := range s.Grants {
+		held, said := d.plan.HeldBy(peer, g.Manifest.ID)
+		of := 0
+		for _, b := range d.granted[g.Manifest.ID] {
+			of += bits.OnesCount8(b)
+		}
+		if said && of > 0 && held < of {
+			all = false
+		}
+		if said && of > 0 {
+			n += int64(g.Bytes) * int64(min(held, of)) / int64(of)
+		}
+	}
+	return n, all
 }
 
 // outgoing lists the members who have not reported own cases as delivered.
@@ -120,19 +163,25 @@ func (d *Desk) outgoing(p *person, infos []peering.PeerInfo) []control.Transfer 
 			continue
 		}
 		for _, m := range s.Members {
-			if m.Person == p.id || m.Rank == 0 || s.DeliveredTo(m.Person) || d.personOf(m.Person) != nil {
+			if m.Person == p.id || m.Rank == 0 || d.personOf(m.Person) != nil {
 				continue
 			}
-			row := control.Transfer{Case: tid.String(), Direction: "send", State: "queued: peer is offline"}
+			over := s.DeliveredTo(m.Person)
+			row := control.Transfer{Case: tid.String(), Direction: "send", State: "queued: peer is offline", Sources: []control.TransferSource{}}
 			for _, g := range s.Grants {
 				row.BytesTotal += int64(g.Bytes)
 			}
 			for _, i := range infos {
 				if slices.ContainsFunc(i.Devices, func(dev identity.DeviceID) bool { return d.devices[dev] == m.Person }) {
 					row.Peer, row.State, row.Rate = peering.Text(i.PeerID), "running", i.Stats.OutRate
+					all := false
+					row.BytesDone, all = d.arrivedAt(s, i.PeerID)
+					over = over && all // entries are there before the images are
 				}
 			}
-			out = append(out, row)
+			if !over {
+				out = append(out, row)
+			}
 		}
 	}
 	return out

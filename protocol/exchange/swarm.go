@@ -122,6 +122,16 @@ func (p *Plan) Heard(peer Peer, h Have, now time.Time) {
 	p.Again(peer.ID)
 }
 
+// HeldBy says how many blobs of a study a peer said it holds.
+func (p *Plan) HeldBy(peer identity.PeerID, manifest blob.ID) (n int, said bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if l := p.live[peer]; l != nil && l.haves[manifest] != nil {
+		return l.haves[manifest].n, true
+	}
+	return 0, false
+}
+
 // holding is what is known of a peer and a blob.
 type holding int
 
