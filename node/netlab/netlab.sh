@@ -34,7 +34,7 @@ cleanup() {
 	local p s
 	trap '' INT TERM
 	for p in "${pid[@]}"; do kill -9 "$p" 2>/dev/null || true; done
-	wait 2>/dev/null || true
+	for p in "${pid[@]}"; do while kill -0 "$p" 2>/dev/null; do sleep 0.05; done; done
 	for s in "${spaces[@]}"; do ip netns del "$s" 2>/dev/null || true; done
 	[ -n "${KEEP:-}" ] && echo "kept: $dir" || rm -rf "$dir"
 }
@@ -84,7 +84,9 @@ router() {
 	[ "$2" = cone ] || how=' fully-random'
 	within "$1" sysctl -qw net.ipv4.ip_forward=1
 	within "$1" nft "table ip nat { chain post { type nat hook postrouting priority 100; oifname wan0 masquerade$how; }; }
-		table ip filter { chain through { type filter hook forward priority 0; iifname wan0 ct state established,related accept; iifname wan0 drop; }; }"
+		table ip filter { chain through { type filter hook forward priority 0; iifname wan0 ct state established,related accept; iifname wan0 drop; }
+		# As home routers do, and unlike a host: nothing is answered, or the first packet of a punch would be refused.
+		chain in { type filter hook input priority 0; iifname wan0 ct state established,related accept; iifname wan0 drop; }; }"
 }
 
 # --- nodes
@@ -99,7 +101,9 @@ run_within() {
 	# Not through a function: it would be the pid of a subshell, whose end its child survives.
 	ip netns exec "$(ns "$h")" "$@" >"$dir/$h.out" 2>"$dir/$h.log" &
 	pid[$h]=$!
+	disown # or the shell would report each end
 }
+gone() { while kill -0 "${pid[$1]}" 2>/dev/null; do sleep 0.05; done; unset "pid[$1]"; }
 # launch starts a node, ready waits until nodes answer, serve does both.
 launch() {
 	local n=$1; shift
@@ -115,8 +119,8 @@ ready() {
 	done
 }
 serve() { launch "$@"; ready "$1"; }
-halt() { kill "${pid[$1]}" && wait "${pid[$1]}" || true; unset "pid[$1]"; }
-crash() { kill -9 "${pid[$1]}"; wait "${pid[$1]}" 2>/dev/null || true; unset "pid[$1]"; }
+halt() { kill "${pid[$1]}"; gone "$1"; }
+crash() { kill -9 "${pid[$1]}"; gone "$1"; }
 # befriend A B: contacts by file, so that no address is in anything.
 befriend() {
 	local f=$dir/$1-$2
