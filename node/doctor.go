@@ -5,17 +5,14 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"strings"
 
 	"github.com/curbside-p2p/curbside/node/control"
+	"github.com/curbside-p2p/curbside/node/peering"
 )
 
 // Bounds that doctor compares with.
 const (
 	diskFreeMin = 1 << 30 // a CT and its packed copy
-
-	udpBufferMin  = 7_500_000 // NETWORK §2
-	udpBufferFile = "/proc/sys/net/core/rmem_max"
 )
 
 // doctor looks at what goes wrong in practice, each with what to do about it.
@@ -41,12 +38,16 @@ func (n *Node) doctor(ctx context.Context, _ control.None) (control.DoctorReport
 		add(c.Name, c.OK, c.Detail, c.Hint)
 	}
 	n.checkGateway(ctx, add)
-	if b, err := os.ReadFile(udpBufferFile); err == nil {
-		var have int
-		if _, err := fmt.Sscan(strings.TrimSpace(string(b)), &have); err == nil && have < udpBufferMin {
-			// Not a failure: TCP carries as well; QUIC on fast links is slower.
-			add("udp-buffer", true, fmt.Sprintf("%s is %d; QUIC likes %d: sysctl net.core.rmem_max", udpBufferFile, have, udpBufferMin), "")
+	findings := peering.SystemChecks()
+	if net := n.network.Load(); net != nil {
+		findings = append(net.Checks(), findings...)
+	}
+	for _, f := range findings {
+		c := control.Check{Name: f.Name, OK: f.OK, Detail: f.Detail}
+		if f.Hint != "" {
+			c.Hint = &f.Hint // also of what works and could be better
 		}
+		rep.Checks = append(rep.Checks, c)
 	}
 	return rep, nil
 }

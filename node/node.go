@@ -20,6 +20,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -67,6 +68,7 @@ type Node struct {
 	web     *gateway.Web
 	watch   *gateway.Watch // nil where nothing is watched
 	handler http.Handler
+	network atomic.Pointer[peering.Node] // while it runs, for doctor
 }
 
 // Open opens a node. A home without a person opens too: only person/add works there. A vault that
@@ -182,6 +184,7 @@ func (n *Node) run(ctx context.Context, network *peering.Node, socket net.Listen
 	}
 	g.Go(func() error {
 		return network.Run(ctx, func() {
+			n.network.Store(network)
 			if err := n.desk.Attach(network); err != nil {
 				g.Go(func() error { return err })
 				return
@@ -200,6 +203,7 @@ func (n *Node) run(ctx context.Context, network *peering.Node, socket net.Listen
 	})
 	g.Go(func() error {
 		<-ctx.Done()
+		n.network.Store(nil)
 		_ = n.desk.Attach(nil) // cannot fail
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 		defer cancel()

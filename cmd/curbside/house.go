@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,7 +17,8 @@ func (a *app) peersCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:     "peers",
 		Short:   "the colleagues' nodes that are connected or looked for",
-		Example: "  curbside peers\n  curbside peers --json",
+		Long:    "peers says of every contact and member how they are reached: direct, relay, lan or none; and of who is\nnot, why and when the next try is.",
+		Example: "  curbside peers\n  curbside peers --json | jq '.[] | select(.path == \"none\")'",
 		Args:    places(),
 		RunE: a.work(func(cmd *cobra.Command, _ []string) error {
 			if err := a.connectRunning(cmd.Context()); err != nil {
@@ -32,7 +34,14 @@ func (a *app) peersCmd() *cobra.Command {
 					if p.RTTMS != nil {
 						rtt = fmt.Sprintf("%.1f ms", *p.RTTMS)
 					}
-					pg.row(p.Path, rtt, p.Since, p.Name, p.Peer)
+					why := ""
+					if p.Why != "" {
+						why = p.Why
+						if p.Next != nil {
+							why += "; next try " + p.Next.Local().Format("15:04:05")
+						}
+					}
+					pg.row(p.Path, rtt, p.Since, p.Name, p.Peer, why)
 				}
 			})
 		}),
@@ -55,7 +64,10 @@ func (a *app) transfersCmd() *cobra.Command {
 			}
 			return a.emit(list, func(pg *page) {
 				for _, t := range list {
-					pg.row(t.Direction, t.State, size(t.BytesDone)+" of "+size(t.BytesTotal), size(int64(t.Rate))+"/s", short(t.Case), short(t.Study), t.Peer)
+					pg.row(t.Direction, t.State, size(t.BytesDone)+" of "+size(t.BytesTotal), size(int64(t.Rate))+"/s", short(t.Case), short(t.Study), cmp.Or(t.Name, t.Peer))
+					if t.Hint != "" {
+						pg.row("", "hint: "+t.Hint)
+					}
 					if len(t.Sources) > 1 {
 						for _, s := range t.Sources {
 							pg.row("", "from", s.Name, size(int64(s.Rate))+"/s", s.Path, "", s.Peer)

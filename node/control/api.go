@@ -602,6 +602,10 @@ type Peer struct {
 	Path   string     `json:"path"`
 	RTTMS  *float64   `json:"rtt_ms"`
 	Since  *time.Time `json:"since"`
+	Addr   string     `json:"addr,omitempty"`    // of the connection
+	SkewMS *int64     `json:"skew_ms,omitempty"` // by how much their clock is ahead
+	Why    string     `json:"why,omitempty"`     // nobody is connected
+	Next   *time.Time `json:"next,omitempty"`    // try
 }
 
 // Transfer is one study on its way.
@@ -614,6 +618,8 @@ type Transfer struct {
 	BytesTotal int64   `json:"bytes_total"`
 	Rate       float64 `json:"rate"` // bytes per second
 	State      string  `json:"state"`
+	Name       string  `json:"name,omitempty"` // of who is to get it
+	Hint       string  `json:"hint,omitempty"` // what to do about one that does not move
 	// Sources are the members it comes from, the fastest first: that one is Peer.
 	Sources []TransferSource `json:"sources"`
 }

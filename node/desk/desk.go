@@ -47,6 +47,7 @@ type Network interface {
 	Self() identity.PeerAddrs
 	Addrs() []string
 	Peers() []peering.PeerInfo
+	Absent() []peering.Absence
 	Find(ctx context.Context, topics [][32]byte) (peering.Search, error)
 	Relist()
 	OpenVerify(ctx context.Context, peers []identity.PeerAddrs, f func(context.Context, peering.Stream)) error
@@ -113,9 +114,10 @@ type Desk struct {
 	offers   []*offer                                // peers that wait to compare words
 	devices  map[identity.DeviceID]identity.PersonID // of profiles and of the persons here
 	online   map[identity.PeerID]*onlinePeer
-	grants   map[blob.ID][]claim // which threads were granted a blob, and by whom
-	granted  map[blob.ID][]byte  // manifests that persons here granted, with the have of all they list
-	unusable map[blob.ID]bool    // manifests that were read and are none
+	ahead    map[identity.DeviceID]int64 // by how many ms the clocks of devices were ahead, as sessions measured
+	grants   map[blob.ID][]claim         // which threads were granted a blob, and by whom
+	granted  map[blob.ID][]byte          // manifests that persons here granted, with the have of all they list
+	unusable map[blob.ID]bool            // manifests that were read and are none
 	studies  *catalogue
 	drafts   map[draftKey]*holding // studies begun by imports at work
 	unplaced [][]byte              // records of people who are nobody here yet
@@ -149,6 +151,7 @@ func Open(ctx context.Context, cfg Config) (*Desk, error) {
 		lives:    map[string]*live{},
 		devices:  map[identity.DeviceID]identity.PersonID{},
 		online:   map[identity.PeerID]*onlinePeer{},
+		ahead:    map[identity.DeviceID]int64{},
 		grants:   map[blob.ID][]claim{},
 		granted:  map[blob.ID][]byte{},
 		unusable: map[blob.ID]bool{},

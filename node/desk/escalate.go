@@ -45,6 +45,7 @@ func (d *Desk) clock(p *person) consult.Clock {
 	c := consult.Clock{
 		NowMS: d.nowMS(), Targets: d.targets(), Device: p.device.ID(),
 		Received: func(id ledger.EntryID) int64 { return d.came[id] },
+		Skew:     func(dev identity.DeviceID) int64 { return -d.ahead[dev] },
 	}
 	for _, r := range d.roster(p) {
 		c.Alternates = append(c.Alternates, r.Person)

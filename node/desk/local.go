@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/curbside-p2p/curbside/node/control"
 	"github.com/curbside-p2p/curbside/protocol/exchange"
@@ -502,6 +503,22 @@ func (d *Desk) wanted(id identity.PersonID) bool {
 	return false
 }
 
+// skewMin is less than which a clock counts as right: a session measures to within a round trip.
+const skewMin = 5 * time.Second
+
+// noteClock keeps by how much the clock of a peer's devices is ahead. The lock is held.
+func (d *Desk) noteClock(peer exchange.Peer) {
+	for _, dev := range peer.Devices {
+		delete(d.ahead, dev)
+		if peer.Skew.Abs() >= skewMin && len(d.ahead) < aheadMax {
+			d.ahead[dev] = peer.Skew.Milliseconds()
+		}
+	}
+}
+
+// aheadMax bounds the clocks that are remembered.
+const aheadMax = 4096
+
 // Session notes that a session with a peer began or ended.
 func (d *Desk) Session(peer exchange.Peer, up bool) {
 	d.mu.Lock()
@@ -513,6 +530,7 @@ func (d *Desk) Session(peer exchange.Peer, up bool) {
 	if up {
 		o.sessions++
 		o.devices = peer.Devices
+		d.noteClock(peer)
 		d.plan.Up(peer, d.now())
 	} else if o.sessions--; o.sessions <= 0 {
 		delete(d.online, peer.ID)

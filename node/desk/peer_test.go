@@ -603,3 +603,26 @@ func TestVouched(t *testing.T) {
 		}
 	}
 }
+
+// TestMeasuredClock: what a session measured of a peer's clock puts its entries right, and a little
+// is not minded.
+func TestMeasuredClock(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t, t.TempDir())
+	o := newOther(t, "Other")
+	o.befriend(d)
+	for _, tc := range []struct {
+		skew time.Duration
+		want int64
+	}{{20 * time.Minute, -20 * 60_000}, {-time.Hour, 3_600_000}, {time.Second, 0}} {
+		peer := o.peer()
+		peer.Skew = tc.skew
+		d.Session(peer, true)
+		d.mu.Lock()
+		if got := d.clock(d.persons[0]).Skew(o.device.ID()); got != tc.want {
+			t.Errorf("%v ahead: %d, want %d", tc.skew, got, tc.want)
+		}
+		d.mu.Unlock()
+		d.Session(peer, false)
+	}
+}

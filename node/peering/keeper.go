@@ -30,7 +30,13 @@ type keeper struct {
 	id     peer.ID
 	cancel context.CancelFunc
 	wake   chan struct{}
-	addrs  []ma.Multiaddr // Node.mu guards it
+
+	// Node.mu guards the rest.
+	addrs []ma.Multiaddr // of cards and invites
+	good  ma.Multiaddr   // where the last session was that this side dialled; nil before one
+	why   string         // the last try came to nothing
+	tried time.Time      // when that was
+	next  time.Time      // when the next one is
 }
 
 func (k *keeper) kick() { poke(k.wake) }
@@ -149,7 +155,11 @@ func (k *keeper) loop(ctx context.Context, h host.Host) {
 			continue // the peer's own session took over
 		}
 		failed++
-		k.wait(ctx, backoff(failed))
+		d := backoff(failed)
+		k.n.mu.Lock()
+		k.next = time.Now().Add(d)
+		k.n.mu.Unlock()
+		k.wait(ctx, d)
 	}
 }
 
@@ -185,13 +195,18 @@ func (k *keeper) wait(ctx context.Context, d time.Duration) {
 func (k *keeper) try(ctx context.Context, h host.Host) (lasted time.Duration, broke bool) {
 	k.n.mu.Lock()
 	to := peer.AddrInfo{ID: k.id, Addrs: slices.Clone(k.addrs)}
+	if k.good != nil && !slices.ContainsFunc(to.Addrs, k.good.Equal) {
+		to.Addrs = append(to.Addrs, k.good)
+	}
 	d := k.n.dht
 	k.n.mu.Unlock()
 	s, err := open(ctx, h, to)
+	first := err
 	if err != nil && d != nil && ctx.Err() == nil {
 		s, err = k.find(ctx, h, d)
 	}
 	if err != nil {
+		k.note(whyNot(first, len(h.Peerstore().Addrs(k.id)), k.n.cfg.LANOnly), nil)
 		k.n.log.DebugContext(ctx, "peer not reached", attrPeer(k.id), attrError(err))
 		if h.Network().Connectedness(k.id) == network.Connected && k.n.with(k.id) == nil && ctx.Err() == nil {
 			_ = h.Network().ClosePeer(k.id) // a connection that gives no stream is dead
@@ -203,6 +218,7 @@ func (k *keeper) try(ctx context.Context, h host.Host) (lasted time.Duration, br
 		return 0, false
 	}
 	begun := time.Now()
+	k.note("their node ended the session", s.Conn().RemoteMultiaddr())
 	err = k.n.run(ctx, s, true)
 	k.n.logEnd(ctx, k.id, err)
 	return time.Since(begun), errors.Is(err, exchange.ErrBroken) || errors.Is(err, exchange.ErrSilent)

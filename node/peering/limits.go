@@ -82,6 +82,8 @@ const (
 	// session on a direct path.
 	upgradeYield = 2 * time.Second
 
+	// skewBad is by how much a clock may differ from those of others before doctor minds.
+	skewBad = 2 * time.Minute
 	// targetsMax bounds the peers looked after: contacts and members of cases.
 	targetsMax = 4096
 	// quicDelayLAN, quicDelay and relayDelay are how long the better ways to dial lead.

@@ -274,6 +274,7 @@ type PeerInfo struct {
 	Limited bool   // the path is too narrow for images
 	Addr    string
 	RTT     time.Duration // 0 if not known
+	Skew    time.Duration // by how much its clock is ahead, as it said; 0 if it did not
 	Since   time.Time
 	Stats   exchange.Stats
 }

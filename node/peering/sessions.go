@@ -44,6 +44,9 @@ type session struct {
 // errDuplicate ends the one of two sessions of a pair that both sides drop.
 var errDuplicate = errors.New("another session with the same peer")
 
+// errNoStream says that a peer was reached and opened no stream.
+var errNoStream = errors.New("open stream")
+
 // codeBusy is what a peer sees that opened too many streams.
 const codeBusy network.StreamErrorCode = 0x1001
 
@@ -205,7 +208,7 @@ func (s *session) info() PeerInfo {
 	a := s.conn.RemoteMultiaddr()
 	return PeerInfo{
 		PeerID: identity.PeerID(s.peer), Devices: p.Devices, Known: p.Known,
-		Path: pathOf(a), Limited: s.conn.Stat().Limited, Addr: a.String(), RTT: st.RTT, Since: s.since, Stats: st,
+		Path: pathOf(a), Limited: s.conn.Stat().Limited, Addr: a.String(), RTT: st.RTT, Skew: p.Skew, Since: s.since, Stats: st,
 	}
 }
 
@@ -228,7 +231,7 @@ func openStream(ctx context.Context, h host.Host, to peer.AddrInfo, id protocol.
 	}
 	s, err := h.NewStream(ctx, to.ID, id)
 	if err != nil {
-		return nil, fmt.Errorf("open stream: %w", err)
+		return nil, fmt.Errorf("%w: %w", errNoStream, err)
 	}
 	return s, nil
 }

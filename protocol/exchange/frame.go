@@ -48,6 +48,7 @@ type hello struct {
 	Versions []uint64 `cbor:"1,keyasint"`
 	Nonce    [32]byte `cbor:"2,keyasint"`
 	Software string   `cbor:"3,keyasint"`
+	NowMS    uint64   `cbor:"4,keyasint,omitempty"` // what the sender's clock says
 }
 
 type proof struct {

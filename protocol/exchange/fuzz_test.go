@@ -81,6 +81,7 @@ func samples() []sample {
 	row2 := ledger.Row{Device: [16]byte{1}, Chain: ledger.Content, Seq: 300, Entry: [8]byte{4}}
 	return []sample{
 		{"hello", frameHello, hello{Versions: []uint64{1}, Nonce: h(1), Software: "curbside/1.0"}},
+		{"hello-clock", frameHello, hello{Versions: []uint64{1}, Nonce: h(1), Software: "curbside/1.0", NowMS: 1_800_000_000_000}},
 		{"prove", frameProve, []proof{{Device: h(2), Sigs: sig}}},
 		{"prove-nothing", frameProve, []proof{}},
 		{"records", frameRecords, [][]byte{{0x80}, {0xa0}}},

@@ -30,7 +30,22 @@ func (s *Session) sayHello() error {
 		return fmt.Errorf("nonce: %w", err)
 	}
 	s.greeting.said = s.cfg.Clock.Now()
-	return s.send(frameHello, hello{Versions: versions, Nonce: s.greeting.nonce, Software: s.cfg.Software})
+	return s.send(frameHello, hello{
+		Versions: versions, Nonce: s.greeting.nonce, Software: s.cfg.Software,
+		NowMS: uint64(max(0, s.greeting.said.UnixMilli())),
+	})
+}
+
+// measure notes by how much the peer's clock is ahead of ours, to within a round trip. It is what the
+// peer says: whoever lies shifts the times of their own entries only, which they claim anyway.
+func (s *Session) measure(theirMS uint64) {
+	if theirMS == 0 || theirMS > skewMax {
+		return
+	}
+	skew := time.Duration(int64(theirMS)-s.cfg.Clock.Now().UnixMilli()) * time.Millisecond
+	s.pmu.Lock()
+	defer s.pmu.Unlock()
+	s.peer.Skew = skew
 }
 
 // transcript is T of FORMATS §8: it binds a proof to both ends of the transport
@@ -61,6 +76,7 @@ func (s *Session) takeHello(b []byte) error {
 		return fmt.Errorf("no common version: %w", ErrProtocol)
 	}
 	s.greeting.heard = true
+	s.measure(h.NowMS)
 	s.text = transcript(s.cfg, s.greeting.nonce, h.Nonce)
 	if s.join != nil {
 		return s.send(frameJoin, s.join)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/curbside-p2p/curbside/protocol/blob"
 	"github.com/curbside-p2p/curbside/protocol/identity"
@@ -89,5 +90,34 @@ func TestWantLimits(t *testing.T) {
 	}
 	if _, err := o.want(1, w); !errors.Is(err, ErrProtocol) {
 		t.Errorf("a request used twice: %v", err)
+	}
+}
+
+// fixed is a clock that stands still.
+type fixed struct{ at time.Time }
+
+func (c fixed) Now() time.Time { return c.at }
+
+func (c fixed) AfterFunc(time.Duration, func()) func() bool { return func() bool { return true } }
+
+// TestSkew: what a hello says of the peer's clock is measured, and nonsense is nothing.
+func TestSkew(t *testing.T) {
+	t.Parallel()
+	at := time.UnixMilli(1_800_000_000_000)
+	for _, tc := range []struct {
+		says uint64
+		want time.Duration
+	}{
+		{1_800_000_090_000, 90 * time.Second},
+		{1_799_996_400_000, -time.Hour},
+		{0, 0},
+		{skewMax + 1, 0},
+		{1<<64 - 1, 0},
+	} {
+		s := New(Config{Clock: fixed{at}})
+		s.measure(tc.says)
+		if got := s.Peer().Skew; got != tc.want {
+			t.Errorf("%d: %v, want %v", tc.says, got, tc.want)
+		}
 	}
 }

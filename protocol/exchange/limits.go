@@ -31,6 +31,9 @@ const (
 	// versionsMax and softwareMax bound what a hello names.
 	versionsMax = 16
 	softwareMax = 128
+	// skewMax is the latest time that a hello may claim, in the year 2200: a difference of clocks
+	// must fit a duration.
+	skewMax = 7_258_118_400_000
 	// devicesMax bounds the devices one peer proves: the persons of a large node.
 	devicesMax = 64
 	// recordMax is one record (FORMATS §12).

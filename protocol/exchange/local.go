@@ -13,6 +13,7 @@ type Peer struct {
 	ID      identity.PeerID
 	Devices []identity.DeviceID // whose author keys it holds: proven in this session; do not change
 	Known   bool                // Local.Known said yes: a contact's or a case member's device
+	Skew    time.Duration       // by how much its clock is ahead of ours, as it says; 0 if it does not
 }
 
 // Local is what a session needs of the node it runs in. node/desk implements
