@@ -19,12 +19,14 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/curbside-p2p/curbside/node/peering"
 	"github.com/curbside-p2p/curbside/node/relay"
 	"github.com/curbside-p2p/curbside/storage"
+	"github.com/curbside-p2p/curbside/storage/mailbox"
 )
 
 // Exit statuses, a promise to scripts.
@@ -48,6 +50,13 @@ type flags struct {
 	cfg       relay.Config
 	allowFile string
 	budget    string
+	rate      string
+	noMailbox bool
+	noImages  bool
+	items     string
+	images    string
+	boxImages string
+	boxes     int
 	verbose   bool
 }
 
@@ -94,6 +103,9 @@ func command(out, errs io.Writer, began *bool) *cobra.Command {
 everybody reaches (TCP and UDP port 4001, or 443 where a hospital lets nothing else
 out), and is a node of the DHT that others may begin at with --bootstrap.
 
+It is a mailbox too: nodes that may use it have what colleagues send them kept here,
+sealed, while they are away.
+
 It sees which nodes connect, from where, when and how much; nothing of what they say.
 Without --allow anybody may use it, within --budget.`,
 		Example: `  curbside-relay --home /var/lib/curbside-relay
@@ -116,6 +128,13 @@ Without --allow anybody may use it, within --budget.`,
 	p.StringArrayVar(&f.cfg.Bootstrap, "bootstrap", nil, "`ADDR` of another relay, to join its DHT (repeatable)")
 	p.BoolVar(&f.cfg.NoDHT, "no-dht", false, "be no node of the DHT")
 	p.BoolVar(&f.cfg.Private, "private", false, "dial private addresses too: for a closed network")
+	p.BoolVar(&f.noMailbox, "no-mailbox", false, "keep nothing for nodes that are away")
+	p.BoolVar(&f.noImages, "no-images", false, "keep messages for them, but no images")
+	p.IntVar(&f.boxes, "boxes", 4096, "`NUMBER` of mailboxes")
+	p.StringVar(&f.items, "mailbox-size", "16GiB", "`SIZE` of the messages of all mailboxes; one holds 64 MiB, for 30 days")
+	p.StringVar(&f.images, "images-size", "50GiB", "`SIZE` of the images of all mailboxes")
+	p.StringVar(&f.boxImages, "images-box", "2GiB", "`SIZE` of the images of one mailbox")
+	p.StringVar(&f.rate, "rate", "16MiB", "`SIZE` that one peer may move through mailboxes a second; 0 is no bound")
 	p.BoolVar(&f.verbose, "verbose", false, "log who connects, by peer id")
 	return cmd
 }
@@ -126,8 +145,20 @@ func serve(ctx context.Context, f *flags, out, errs io.Writer) error {
 		return err
 	}
 	cfg := f.cfg
-	if cfg.Budget, err = parseSize(f.budget); err != nil {
-		return fmt.Errorf("--budget: %w", err)
+	limits := mailbox.Limits{Boxes: f.boxes}
+	for _, s := range []struct {
+		flag, text string
+		to         *int64
+	}{
+		{"budget", f.budget, &cfg.Budget}, {"rate", f.rate, &cfg.Rate}, {"mailbox-size", f.items, &limits.ItemBytes},
+		{"images-size", f.images, &limits.StudyBytes}, {"images-box", f.boxImages, &limits.BoxStudyBytes},
+	} {
+		if *s.to, err = parseSize(s.text); err != nil {
+			return fmt.Errorf("--%s: %w", s.flag, err)
+		}
+	}
+	if f.noImages {
+		limits.BoxStudyBytes = -1
 	}
 	if f.allowFile != "" {
 		more, err := readAllow(f.allowFile)
@@ -145,8 +176,22 @@ func serve(ctx context.Context, f *flags, out, errs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	err = serveDir(ctx, dir, cfg, out, errs)
+	if f.noMailbox {
+		err = serveDir(ctx, dir, cfg, out, errs)
+	} else {
+		err = withMailbox(ctx, dir, cfg, limits, out, errs)
+	}
 	return errors.Join(err, dir.Close())
+}
+
+func withMailbox(ctx context.Context, dir *storage.Dir, cfg relay.Config, limits mailbox.Limits, out, errs io.Writer) error {
+	store, err := mailbox.Open(dir.Path("mailbox"), limits, time.Now)
+	if err != nil {
+		return err
+	}
+	cfg.Mailbox, cfg.Sweep = store, store.Sweep
+	err = serveDir(ctx, dir, cfg, out, errs)
+	return errors.Join(err, store.Close())
 }
 
 func serveDir(ctx context.Context, dir *storage.Dir, cfg relay.Config, out, errs io.Writer) error {

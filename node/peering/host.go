@@ -148,6 +148,7 @@ func resourceManager(more func(*rcmgr.ScalingLimitConfig)) (network.ResourceMana
 	// address fill the places of all (see hostile_test.go).
 	limits.TransientBaseLimit.ConnsInbound, limits.TransientBaseLimit.Conns = handshakesIn, handshakesIn+connsPerLAN
 	limits.SystemBaseLimit.ConnsInbound, limits.SystemBaseLimit.Conns = connsIn, connsIn+connsPerLAN
+	mailboxLimits(&limits)
 	if more != nil {
 		more(&limits)
 	}

@@ -72,6 +72,11 @@ const (
 	// foundMax bounds the addresses taken from one announcement.
 	foundMax = 32
 
+	// mailIn and mailPeer bound mailbox streams, each with mailMemory: a frame and the
+	// range in it, both ways.
+	mailIn, mailPeer = 128, 4
+	mailMemory       = 4 << 20
+
 	// relayBackoffMax bounds the wait for a relay that is away; libp2p's own is an hour.
 	relayBackoffMax = 30 * time.Second
 	// circuitAddrsMax bounds the addresses of a relay that ours are told by.

@@ -27,6 +27,7 @@ import (
 	"github.com/curbside-p2p/curbside/protocol/exchange"
 	"github.com/curbside-p2p/curbside/protocol/identity"
 	"github.com/curbside-p2p/curbside/protocol/ledger"
+	"github.com/curbside-p2p/curbside/protocol/mailbox"
 )
 
 // Config is what a node is made of.
@@ -55,7 +56,9 @@ type Config struct {
 	Verify func(ctx context.Context, s Stream, from identity.PeerID)
 	// Moved, if given, is called when Self has changed: cards are to be renewed.
 	Moved func()
-	Log   *slog.Logger
+	// Mailboxes, if given, keeps boxes for contacts and members.
+	Mailboxes mailbox.Store
+	Log       *slog.Logger
 
 	dial func(peer.ID, ma.Multiaddr) bool // if given, says what may be dialled: tests stand behind NAT so
 }
@@ -147,6 +150,10 @@ func (n *Node) Run(ctx context.Context, ready func()) error {
 		return err
 	}
 	h.SetStreamHandler(exchange.Protocol, n.accept)
+	if n.cfg.Mailboxes != nil {
+		m := &Mailboxes{Store: n.cfg.Mailboxes, MayOpen: n.known, Software: n.cfg.Software, Log: n.log}
+		defer m.Serve(ctx, h)()
+	}
 	n.startDirectory(ctx, h)
 	n.startVerify(h)
 	stopNotify := n.notice(h) //nolint:contextcheck // what it starts lives by Node.ctx, which this is

@@ -21,6 +21,14 @@ const (
 	connsLow, connsHigh = 1536, 2048
 	// budgetSpan is the span a peer's budget is for.
 	budgetSpan = 24 * time.Hour
+	// requestCost is what any request costs of a rate: a deposit is two writes to the disk.
+	requestCost = 16 << 10
+	// rateBurst is how far a peer may run ahead of its rate.
+	rateBurst = 2 * time.Second
+	// ratesMax is when peers that have waited are forgotten.
+	ratesMax = 4096
+	// sweepEvery is how often expired items are looked for.
+	sweepEvery = time.Hour
 	// peersCounted bounds the peers whose bytes are counted. Beyond it those are
 	// forgotten that used least.
 	peersCounted = 1 << 16

@@ -30,6 +30,8 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/curbside-p2p/curbside/node/peering"
+	"github.com/curbside-p2p/curbside/protocol/identity"
+	"github.com/curbside-p2p/curbside/protocol/mailbox"
 )
 
 // Config is what a relay is made of.
@@ -43,8 +45,14 @@ type Config struct {
 	NoDHT   bool
 	// Budget is how many bytes one peer may move in 24 hours; 0 is no bound.
 	Budget int64
-	Log    *slog.Logger
-	Now    func() time.Time // time.Now if nil
+	// Mailbox keeps boxes for who may hold a reservation; nil: none.
+	Mailbox mailbox.Store
+	// Sweep, if given, is called every hour: it drops what has waited too long.
+	Sweep func()
+	// Rate is how many bytes a second one peer may move through its mailbox sessions; 0 is no bound.
+	Rate int64
+	Log  *slog.Logger
+	Now  func() time.Time // time.Now if nil
 }
 
 // Node is a relay.
@@ -118,11 +126,35 @@ func (n *Node) Run(ctx context.Context, ready func(addrs []string)) error {
 		go func() { _ = h.Network().ClosePeer(p) }() // it ends by itself; closing the host does not wait for it
 	})
 	n.watch(h)
+	if n.cfg.Mailbox != nil {
+		r := newRates(n.cfg.Rate, n.cfg.Now)
+		m := &peering.Mailboxes{
+			Store: n.cfg.Mailbox, MayOpen: func(p identity.PeerID) bool { return n.gate.member(peer.ID(p)) },
+			Spend: r.spend, Software: "curbside-relay", Log: n.log,
+		}
+		defer m.Serve(ctx, h)()
+	}
 	if ready != nil {
 		ready(n.addrs(h))
 	}
-	<-ctx.Done()
+	n.sweep(ctx)
 	return nil
+}
+
+// sweep calls Config.Sweep now and then until ctx ends.
+func (n *Node) sweep(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if n.cfg.Sweep != nil {
+				n.cfg.Sweep()
+			}
+		}
+	}
 }
 
 // addrs are the relay's addresses as others write them.
