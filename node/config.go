@@ -38,6 +38,11 @@ type Settings struct {
 	NoDHT     bool     `toml:"no-dht"`
 	Bootstrap []string `toml:"bootstrap"`
 	Relay     []string `toml:"relay"`
+	// Mailbox are nodes that keep what comes while this one is away; none: the relays do.
+	// MailboxStudies lets images wait there, too; MailboxForContacts keeps boxes here for contacts.
+	Mailbox            []string `toml:"mailbox"`
+	MailboxStudies     bool     `toml:"mailbox-studies"`
+	MailboxForContacts bool     `toml:"mailbox-for-contacts"`
 	// Consent is the basis of a request that does not say one; a clinic that clears it makes its users say.
 	Consent string `toml:"consent"`
 	// Trust is what a contact needs before anything is sent: invited or verified.
@@ -95,7 +100,7 @@ type Settings struct {
 // defaults are the settings of a home without a file.
 func defaults() Settings {
 	return Settings{
-		Listen: []string{}, Bootstrap: []string{}, Relay: []string{}, Targets: []string{}, Hook: []string{}, Views: []string{},
+		Listen: []string{}, Bootstrap: []string{}, Relay: []string{}, Mailbox: []string{}, Targets: []string{}, Hook: []string{}, Views: []string{},
 		WebOrigin: []string{}, Watch: []string{},
 		DICOMAllow: []string{}, AETitle: aeTitle, Settle: desk.SettleAfter.String(),
 		Specialties: []string{}, Languages: []string{}, Species: []string{},
@@ -116,6 +121,10 @@ var settings = map[string]setting{
 	"no-dht":    {parse: parseBool, get: func(s Settings) any { return s.NoDHT }},
 	"bootstrap": {parse: parseList, get: func(s Settings) any { return s.Bootstrap }},
 	"relay":     {parse: parseList, get: func(s Settings) any { return s.Relay }},
+	"mailbox":   {parse: parseList, get: func(s Settings) any { return s.Mailbox }},
+
+	"mailbox-studies":      {parse: parseBool, get: func(s Settings) any { return s.MailboxStudies }},
+	"mailbox-for-contacts": {parse: parseBool, get: func(s Settings) any { return s.MailboxForContacts }},
 	"consent": {
 		allowed: []string{"treatment", "patient", "emergency", "law", "other", ""},
 		get:     func(s Settings) any { return s.Consent },

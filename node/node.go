@@ -20,6 +20,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -49,10 +50,14 @@ type Config struct {
 	NoMDNS     bool
 	Bootstrap  []string
 	Relays     []string
-	DICOM      gateway.Listen // the hospital side's listener, none if it has no address
-	Version    string
-	Log        *slog.Logger
-	Now        func() time.Time // time.Now if nil
+	// Mailboxes are nodes that keep what comes while this one is away; none: the relays.
+	Mailboxes []string
+	// MailboxStudies lets images wait in mailboxes, too; MailboxForContacts keeps boxes here for contacts.
+	MailboxStudies, MailboxForContacts bool
+	DICOM                              gateway.Listen // the hospital side's listener, none if it has no address
+	Version                            string
+	Log                                *slog.Logger
+	Now                                func() time.Time // time.Now if nil
 	// PassphraseKiB is the cost of new passphrases, 0 for the default; tests lower it.
 	PassphraseKiB uint32
 	Web           WebConfig
@@ -92,9 +97,13 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if err != nil {
 		return nil, errors.Join(err, dir.Close())
 	}
+	mail, err := cfg.mailConfig()
+	if err != nil {
+		return nil, errors.Join(err, dir.Close())
+	}
 	n.desk, err = desk.Open(ctx, desk.Config{
 		Dir: dir, PeerID: id, Passphrase: cfg.Passphrase, Now: cfg.Now, Log: cfg.Log,
-		Setting: n.setting, PassphraseKiB: cfg.PassphraseKiB,
+		Setting: n.setting, PassphraseKiB: cfg.PassphraseKiB, Mail: mail,
 	})
 	if err != nil {
 		return nil, errors.Join(err, dir.Close())
@@ -156,11 +165,25 @@ func (n *Node) Handler() http.Handler { return n.handler }
 // Run serves the network and the control socket and calls ready once both accept. It returns
 // when ctx ends.
 func (n *Node) Run(ctx context.Context, ready func()) error {
-	network, err := peering.New(peering.Config{
+	config := peering.Config{
 		Key: n.key, Listen: n.cfg.Listen, LANOnly: n.cfg.LANOnly, MDNS: !n.cfg.NoMDNS,
 		NoDHT: n.cfg.NoDHT, Bootstrap: n.cfg.Bootstrap, Relays: n.cfg.Relays, Software: "curbside/" + n.cfg.Version,
 		Local: n.desk, Targets: n.desk.Targets, Session: n.desk.Session, Directory: n.desk.Directory(), Verify: n.desk.Verify, Log: n.cfg.Log,
-	})
+	}
+	boxes, err := n.openMailboxes()
+	if err != nil {
+		return err
+	}
+	if boxes != nil {
+		defer boxes.Close() //nolint:errcheck // what was taken is on the medium
+		config.Mailboxes = boxes
+		var sweeping sync.WaitGroup
+		defer sweeping.Wait()
+		sweep, cancel := context.WithCancel(ctx)
+		defer cancel()
+		sweeping.Go(func() { sweepMailboxes(sweep, boxes) })
+	}
+	network, err := peering.New(config)
 	if err != nil {
 		return fmt.Errorf("open network: %w", err)
 	}

@@ -150,8 +150,11 @@ func serve(ctx context.Context, f *flags, out, errs io.Writer) error {
 		flag, text string
 		to         *int64
 	}{
-		{"budget", f.budget, &cfg.Budget}, {"rate", f.rate, &cfg.Rate}, {"mailbox-size", f.items, &limits.ItemBytes},
-		{"images-size", f.images, &limits.StudyBytes}, {"images-box", f.boxImages, &limits.BoxStudyBytes},
+		{"budget", f.budget, &cfg.Budget},
+		{"rate", f.rate, &cfg.Rate},
+		{"mailbox-size", f.items, &limits.ItemBytes},
+		{"images-size", f.images, &limits.StudyBytes},
+		{"images-box", f.boxImages, &limits.BoxStudyBytes},
 	} {
 		if *s.to, err = parseSize(s.text); err != nil {
 			return fmt.Errorf("--%s: %w", s.flag, err)

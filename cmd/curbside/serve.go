@@ -21,6 +21,8 @@ const stopTime = 4500 * time.Millisecond
 // netFlags are the flags of serve, and of the interface where it brings its own node.
 type netFlags struct {
 	listen, bootstrap, relay []string
+	mailbox                  []string
+	mailStudies, mailKeep    bool
 	lanOnly, noDHT           bool
 	dicom                    gateway.Listen
 	web                      node.WebConfig
@@ -33,6 +35,9 @@ func (n *netFlags) flags(cmd *cobra.Command) {
 	f.BoolVar(&n.noDHT, "no-dht", false, "do not use the DHT")
 	f.StringArrayVar(&n.bootstrap, "bootstrap", nil, "`ADDR` of a node that knows others; turns the DHT on (repeatable)")
 	f.StringArrayVar(&n.relay, "relay", nil, "`ADDR` of a curbside-relay, to be reached through where nothing else works (repeatable)")
+	f.StringArrayVar(&n.mailbox, "mailbox", nil, "`ADDR` of a node that keeps what comes while this one is away (repeatable; default the relays)")
+	f.BoolVar(&n.mailStudies, "mailbox-studies", false, "leave images in mailboxes too, not only messages")
+	f.BoolVar(&n.mailKeep, "mailbox-for-contacts", false, "keep mailboxes here for contacts: for a node that is always on")
 	n.dicomFlags(cmd)
 	n.webFlags(cmd)
 }
@@ -49,6 +54,7 @@ func (n *netFlags) config(a *app, cmd *cobra.Command) (node.Config, error) {
 	cfg := node.Config{
 		Home: a.home, Passphrase: a.pass,
 		Listen: s.Listen, LANOnly: s.LANOnly, NoDHT: s.NoDHT, Bootstrap: s.Bootstrap, Relays: s.Relay,
+		Mailboxes: s.Mailbox, MailboxStudies: s.MailboxStudies, MailboxForContacts: s.MailboxForContacts,
 	}
 	changed := cmd.Flags().Changed
 	if changed("listen") {
@@ -65,6 +71,15 @@ func (n *netFlags) config(a *app, cmd *cobra.Command) (node.Config, error) {
 	}
 	if changed("relay") {
 		cfg.Relays = n.relay
+	}
+	if changed("mailbox") {
+		cfg.Mailboxes = n.mailbox
+	}
+	if changed("mailbox-studies") {
+		cfg.MailboxStudies = n.mailStudies
+	}
+	if changed("mailbox-for-contacts") {
+		cfg.MailboxForContacts = n.mailKeep
 	}
 	if cfg.LANOnly && len(cfg.Relays) > 0 {
 		a.warn("--lan-only: the relays are left out")

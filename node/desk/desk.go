@@ -29,6 +29,7 @@ import (
 	"github.com/curbside-p2p/curbside/protocol/exchange"
 	"github.com/curbside-p2p/curbside/protocol/identity"
 	"github.com/curbside-p2p/curbside/protocol/ledger"
+	"github.com/curbside-p2p/curbside/protocol/mailbox"
 	"github.com/curbside-p2p/curbside/storage"
 	"github.com/curbside-p2p/curbside/storage/audit"
 	"github.com/curbside-p2p/curbside/storage/blobs"
@@ -48,6 +49,7 @@ type Network interface {
 	Addrs() []string
 	Peers() []peering.PeerInfo
 	Absent() []peering.Absence
+	Mailbox(ctx context.Context, at identity.PeerAddrs, f func(*mailbox.Client) error) error
 	Find(ctx context.Context, topics [][32]byte) (peering.Search, error)
 	Relist()
 	OpenVerify(ctx context.Context, peers []identity.PeerAddrs, f func(context.Context, peering.Stream)) error
@@ -64,6 +66,7 @@ type Config struct {
 	PassphraseKiB uint32
 	// Setting reads a setting of the configuration file: trust, consent. The parts of a list are lines.
 	Setting func(key string) string
+	Mail    MailConfig
 }
 
 // Desk is an open data directory at work.
@@ -126,6 +129,7 @@ type Desk struct {
 	inTime   targetsRead
 	views    map[viewKey]int64        // when a person's looking at a study was recorded last
 	came     map[ledger.EntryID]int64 // when entries came that claim a later time
+	mail     mail
 }
 
 // onlinePeer counts the sessions with one peer.
@@ -166,6 +170,7 @@ func Open(ctx context.Context, cfg Config) (*Desk, error) {
 		drafts:   map[draftKey]*holding{},
 		shares:   map[holdingKey]*share{},
 	}
+	d.mail = newMail(cfg.Mail)
 	d.door = newDoor(d)
 	if err := d.open(ctx, cfg.Passphrase); err != nil {
 		return nil, errors.Join(err, d.Close())
@@ -253,6 +258,7 @@ func (d *Desk) Run(ctx context.Context) error {
 	var pending sync.WaitGroup
 	defer pending.Wait()
 	pending.Go(func() { d.pendingLoop(ctx) })
+	pending.Go(func() { d.mailLoop(ctx) })
 	pending.Go(func() { d.attendLoop(ctx) })
 	pending.Go(func() { d.hookLoop(ctx) })
 	pending.Go(func() { d.door.settleLoop(ctx) })

@@ -31,6 +31,8 @@ type inviteRow struct {
 type pendingRow struct {
 	Invite []byte `cbor:"1,keyasint"`
 	Join   []byte `cbor:"2,keyasint"`
+	// MailedMS is when the Join was left in a mailbox.
+	MailedMS int64 `cbor:"3,keyasint,omitempty"`
 }
 
 // GetCard is curbside id: it makes a fresh invite each time.
@@ -46,7 +48,8 @@ func (d *Desk) GetCard(ctx context.Context, req control.CardRequest) (control.Ca
 		Specialties:  append([]string{}, p.self.Specialties...),
 		SafetyNumber: identity.SafetyNumber(p.id), Words: identity.HalfWords(p.id), Addresses: []string{},
 	}
-	peers := d.selfAddrs(p)
+	boxes, at := d.boxes(p)
+	peers := append(d.selfAddrs(p), at...)
 	if d.net != nil {
 		c.Addresses = append(c.Addresses, d.net.Addrs()...)
 	}
@@ -54,6 +57,7 @@ func (d *Desk) GetCard(ctx context.Context, req control.CardRequest) (control.Ca
 		return c, nil
 	}
 	inv := identity.NewInvite(p.id, peers, d.nowMS())
+	inv.Boxes = boxes
 	if err := d.keepInvite(p, inv); err != nil {
 		return control.Card{}, err
 	}
@@ -71,7 +75,7 @@ func (d *Desk) selfAddrs(p *person) []identity.PeerAddrs {
 		}
 	}
 	if c := p.profile.Cards[p.device.ID()]; c != nil && len(c.Addrs) > 0 {
-		return c.Addrs
+		return nodesOf(c.Boxes, c.Addrs)
 	}
 	return d.unaddressed()
 }
@@ -265,7 +269,7 @@ func (d *Desk) moved(p *person, inv identity.Invite, row contactRow) error {
 	if err := inv.Check(d.nowMS()); err != nil || len(inv.Peers) == 0 {
 		return nil //nolint:nilerr // an old link says nothing new of somebody who is a contact
 	}
-	row.Peers = inv.Peers
+	row.Peers = nodesOf(inv.Boxes, inv.Peers)
 	if err := d.setContact(p, inv.Person, row); err != nil {
 		return err
 	}
@@ -274,14 +278,16 @@ func (d *Desk) moved(p *person, inv identity.Invite, row contactRow) error {
 }
 
 func (d *Desk) joinNow(ctx context.Context, net Network, p *person, inv identity.Invite, join []byte, timeout time.Duration) (control.Contact, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	try, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	accept, err := net.Join(ctx, inv.Peers, join)
+	accept, err := net.Join(try, nodesOf(inv.Boxes, inv.Peers), join)
 	switch {
 	case errors.Is(err, exchange.ErrRefused):
 		d.dropPending(p, inv.Person)
 		return control.Contact{}, control.Errorf(control.Refused, "the invite was not accepted: it was used already, or replaced").
 			WithHint("ask for a new one")
+	case err != nil && d.mailPending(ctx, p, inv, join):
+		return d.pendingContact(p, inv.Person, nil, "not reachable now: the contact is pending, and what makes it waits in their mailbox"), nil
 	case err != nil:
 		return d.pendingContact(p, inv.Person, nil, "not reachable now: the contact is pending, and is tried again while the node serves"), nil
 	}
@@ -305,7 +311,7 @@ func (d *Desk) accepted(p *person, inv identity.Invite, join, accept []byte) (co
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.befriend(p, prof, inv.Peers); err != nil {
+	if err := d.befriend(p, prof, nodesOf(inv.Boxes, inv.Peers)); err != nil {
 		return control.Contact{}, err
 	}
 	d.record(p, actionVerify, "invite", prof.ID[:])
@@ -432,8 +438,9 @@ func (d *Desk) refreshCards() error {
 			return internal("rotate key", err)
 		}
 		old := p.profile.Cards[p.device.ID()]
+		boxes, at := d.boxes(p)
 		next := identity.Card{
-			IssuedMS: d.nowMS(), KEM: p.kems[0].Public(), Addrs: d.selfAddrs(p),
+			IssuedMS: d.nowMS(), KEM: p.kems[0].Public(), Addrs: append(d.selfAddrs(p), at...), Boxes: boxes,
 			Name: p.self.Name, Kind: p.self.Kind, Specialties: p.self.Specialties, Languages: d.ownLanguages(), Hours: d.ownHours(),
 		}
 		if old != nil && sameCard(old, &next) {

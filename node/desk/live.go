@@ -344,7 +344,7 @@ func (d *Desk) wherabouts(l *live) []identity.PeerAddrs {
 	var out []identity.PeerAddrs
 	if prof := d.profiles[l.other]; prof != nil {
 		for _, c := range prof.Cards {
-			out = append(out, c.Addrs...)
+			out = append(out, nodesOf(c.Boxes, c.Addrs)...)
 		}
 	}
 	row, _ := d.contact(l.p, l.other)

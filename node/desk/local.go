@@ -106,6 +106,11 @@ func (d *Desk) revoked(dev identity.DeviceID) bool {
 func (d *Desk) Greet(peer exchange.Peer) [][]byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	return d.greeting(peer.Devices)
+}
+
+// greeting is what Greet gives to devices. The lock is held.
+func (d *Desk) greeting(devs []identity.DeviceID) [][]byte {
 	var out [][]byte
 	given := map[identity.PersonID]bool{}
 	give := func(id identity.PersonID, prof *identity.Profile) {
@@ -119,14 +124,14 @@ func (d *Desk) Greet(peer exchange.Peer) [][]byte {
 		give(p.id, p.profile)
 		out = append(out, d.ownList(p)...)
 	}
-	for _, dev := range peer.Devices {
+	for _, dev := range devs {
 		// What was attested of the peer is theirs to show.
 		if id, ok := d.devices[dev]; ok && !given[id] {
 			out = append(out, d.vouchRecords(id)...)
 		}
 	}
 	for _, t := range d.threads {
-		if !d.member(t, peer.Devices) {
+		if !d.member(t, devs) {
 			continue
 		}
 		for id, rank := range t.ledger.Members().Ranks {
@@ -480,7 +485,7 @@ func (d *Desk) Targets() []identity.PeerAddrs {
 		}
 		for dev, c := range prof.Cards {
 			if cert := prof.Devices[dev]; cert != nil && cert.Revoked == 0 {
-				out = append(out, c.Addrs...)
+				out = append(out, nodesOf(c.Boxes, c.Addrs)...)
 			}
 		}
 		for _, p := range d.persons {

@@ -238,6 +238,9 @@ func (d *Desk) outgoing(p *person, infos []peering.PeerInfo, absent map[identity
 					row.Hint = "next try at " + a.Next.UTC().Format("15:04:05Z") + ", or as soon as they show themselves; another way: curbside bundle write"
 				}
 			}
+			if w := d.waitsInMailbox(tid, m.Person); w != "" && !over {
+				row.State = w
+			}
 			for _, g := range s.Grants {
 				row.BytesTotal += int64(g.Bytes)
 			}

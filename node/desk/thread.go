@@ -241,6 +241,7 @@ func (d *Desk) announce(t *thread, items []ledger.Item) {
 		d.publish(control.Event{Event: "entry", Case: id.String(), Entry: it.Entry.String(), Kind: e.Kind.String()})
 	}
 	d.tell(func(n Network) { n.Changed(id) })
+	d.mailSoon()
 }
 
 // append writes one content entry and returns its id. The lock is held.

@@ -437,6 +437,7 @@ func allListed(list []listedBlob) []byte {
 }
 
 // PeerHas hears that a peer has blobs now that it may not have had before.
-func (d *Desk) PeerHas(peer exchange.Peer, _ ledger.ThreadID, h exchange.Have) {
+func (d *Desk) PeerHas(peer exchange.Peer, id ledger.ThreadID, h exchange.Have) {
+	d.peerHasStudy(peer, id, h)
 	d.plan.Heard(peer, h, d.now())
 }

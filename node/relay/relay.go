@@ -53,6 +53,10 @@ type Config struct {
 	Rate int64
 	Log  *slog.Logger
 	Now  func() time.Time // time.Now if nil
+
+	// Through, if given, is put between the host and what serves on it: the test that dumps
+	// all a relay sees stands there.
+	Through func(host.Host) host.Host
 }
 
 // Node is a relay.
@@ -114,6 +118,15 @@ func (n *Node) Run(ctx context.Context, ready func(addrs []string)) error {
 		return fmt.Errorf("start libp2p: %w", err)
 	}
 	defer func() { _ = h.Close() }()
+	if n.cfg.Through != nil {
+		h = n.cfg.Through(h)
+	}
+	circuits, err := relayv2.New(h, relayv2.WithResources(resources()), relayv2.WithACL(n.gate),
+		relayv2.WithReservationAddressFilter(func(ma.Multiaddr) bool { return true }))
+	if err != nil {
+		return fmt.Errorf("start relay: %w", err)
+	}
+	defer func() { _ = circuits.Close() }()
 	d, err := n.startDHT(ctx, h)
 	if err != nil {
 		return err
@@ -171,6 +184,14 @@ func (n *Node) newHost() (host.Host, error) {
 	if err != nil {
 		return nil, err
 	}
+	return libp2p.New(append(opts,
+		libp2p.ConnectionGater(n.gate), libp2p.BandwidthReporter(n.gate),
+		libp2p.ForceReachabilityPublic(), libp2p.EnableAutoNATv2(),
+	)...)
+}
+
+// resources are what NETWORK §6 says a relay for studies needs.
+func resources() relayv2.Resources {
 	rc := relayv2.DefaultResources()
 	rc.Limit = nil // a study is larger than any circuit limit; the budget bounds a peer
 	rc.BufferSize = bufferSize
@@ -178,12 +199,7 @@ func (n *Node) newHost() (host.Host, error) {
 	rc.MaxCircuits = circuitsMax
 	rc.MaxReservationsPerIP = reservationsIP
 	rc.MaxReservationsPerASN = reservationsMax
-	return libp2p.New(append(opts,
-		libp2p.ConnectionGater(n.gate), libp2p.BandwidthReporter(n.gate),
-		libp2p.EnableRelayService(relayv2.WithResources(rc), relayv2.WithACL(n.gate),
-			relayv2.WithReservationAddressFilter(func(ma.Multiaddr) bool { return true })),
-		libp2p.ForceReachabilityPublic(), libp2p.EnableAutoNATv2(),
-	)...)
+	return rc
 }
 
 // limits makes room for the circuits that the resources above allow.

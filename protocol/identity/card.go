@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"unicode/utf8"
@@ -93,18 +94,11 @@ func (c *Card) check() error {
 		return ErrField
 	case c.Kind != 0 && c.Kind != RoleClinician && c.Kind != RoleClinic:
 		return ErrField
-	case len(c.Boxes) > PeersMax:
-		return ErrTooLong
 	}
 	if err := checkTexts(slices.Concat([]string{c.Name}, c.Specialties, c.Languages)); err != nil {
 		return err
 	}
-	for _, b := range c.Boxes {
-		if len(b.PeerID) > PeerIDMax {
-			return ErrTooLong
-		}
-	}
-	if err := checkPeers(c.Addrs); err != nil {
+	if err := errors.Join(checkBoxes(c.Boxes), checkPeers(c.Addrs)); err != nil {
 		return err
 	}
 	if err := c.Hours.check(); err != nil {
@@ -130,6 +124,18 @@ func fitPeers(peers []PeerAddrs) []PeerAddrs {
 		out = append(out, fit)
 	}
 	return out
+}
+
+func checkBoxes(boxes []Box) error {
+	if len(boxes) > PeersMax {
+		return ErrTooLong
+	}
+	for _, b := range boxes {
+		if len(b.PeerID) > PeerIDMax {
+			return ErrTooLong
+		}
+	}
+	return nil
 }
 
 func checkPeers(peers []PeerAddrs) error {

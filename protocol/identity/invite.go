@@ -32,6 +32,8 @@ type Invite struct {
 	Secret    wire.Secret `cbor:"3,keyasint"`
 	ExpiresMS int64       `cbor:"4,keyasint"`
 	Peers     []PeerAddrs `cbor:"5,keyasint,omitempty"`
+	// Boxes take a Join for a person who is away; their mailboxes are among Peers.
+	Boxes []Box `cbor:"6,keyasint,omitempty"`
 }
 
 // NewInvite makes an invite by a person that lasts 7 days from now. It leaves
@@ -77,7 +79,7 @@ func DecodeInvite(b []byte) (Invite, error) {
 	if i.ExpiresMS < 0 {
 		return Invite{}, fmt.Errorf("%w: %w", ErrLink, ErrField)
 	}
-	if err := checkPeers(i.Peers); err != nil {
+	if err := errors.Join(checkPeers(i.Peers), checkBoxes(i.Boxes)); err != nil {
 		return Invite{}, fmt.Errorf("%w: %w", ErrLink, err)
 	}
 	return i, nil

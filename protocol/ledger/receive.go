@@ -90,6 +90,17 @@ func (t *Thread) Receive(sealed []byte, locals []Local) (Result, error) {
 	return r, err
 }
 
+// Recognizes says whether an item is under an epoch whose secret is known here: which thread
+// it is for, where the carrier does not say.
+func (t *Thread) Recognizes(sealed []byte) bool {
+	if len(sealed) > 0 && sealed[0] == typePacket {
+		p, err := parsePacket(sealed)
+		return err == nil && t.epochs[p.epoch] != nil
+	}
+	tag, err := envelopeTag(sealed)
+	return err == nil && len(t.keys.boxes[tag]) > 0
+}
+
 // meet remembers who asks for seals, and tries locked packets again when a
 // local key is new: the vault was locked, or another person came.
 func (w *waiting) meet(locals []Local) {

@@ -3,13 +3,12 @@ package mailbox
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"sync/atomic"
 	"time"
-
-	"crypto/rand"
 
 	"github.com/curbside-p2p/curbside/protocol/identity"
 	"github.com/curbside-p2p/curbside/protocol/wire"
