@@ -56,7 +56,11 @@ func WriteKeyObjects(k *KeyObjects, of *study.Instance) ([]byte, error) {
 		content = append(content, object.Item("CONTAINS", "TEXT", object.Code("113012", "DCM", "Key Object Description"), object.Str(0x0040A160, "UT", d)))
 	}
 	for _, r := range k.Images {
-		content = append(content, object.Item("CONTAINS", "IMAGE", nil, object.Seq(0x00081199, object.SOP(r))))
+		kind := "IMAGE"
+		if !pictures(r.Class) {
+			kind = "COMPOSITE"
+		}
+		content = append(content, object.Item("CONTAINS", kind, nil, object.Seq(0x00081199, object.SOP(r))))
 	}
 	s = append(s,
 		object.Seq(0x00081111),
@@ -74,6 +78,13 @@ func WriteKeyObjects(k *KeyObjects, of *study.Instance) ([]byte, error) {
 		return nil, fmt.Errorf("key object selection: %w", err)
 	}
 	return out, nil
+}
+
+// pictures reports whether instances of a class are images: presentation states, structured reports
+// and encapsulated documents are none.
+func pictures(class string) bool {
+	c := strings.TrimPrefix(class, "1.2.840.10008.5.1.4.1.1.")
+	return !strings.HasPrefix(c, "11.") && !strings.HasPrefix(c, "88.") && !strings.HasPrefix(c, "104.")
 }
 
 // ReadKeyObjects reads a key object selection, whoever wrote it.

@@ -175,6 +175,18 @@ func (d *Desk) CaseArchive(ctx context.Context, req control.CaseArchiveRequest) 
 	}
 	d.filing.Lock() // two at once would name the same object twice
 	defer d.filing.Unlock()
+	wrong, err := hold(d, func() (*toReject, error) { return d.rejecting(ctx, req) })
+	if err != nil {
+		return out, err
+	}
+	if wrong != nil {
+		f, err := d.prepareRejection(ctx, req.To, wrong)
+		if err != nil {
+			return out, err
+		}
+		out.Warnings = f.warnings
+		return d.send(ctx, req.To, f, &wrong.gathered, out)
+	}
 	f, g, err := d.prepareFiling(ctx, req.Case, req.Language, true)
 	if err != nil {
 		return out, err
@@ -182,9 +194,6 @@ func (d *Desk) CaseArchive(ctx context.Context, req control.CaseArchiveRequest) 
 	out.Warnings = f.warnings
 	if len(g.reports) == 0 {
 		out.Warnings = append(out.Warnings, "no signed report is in it yet")
-	}
-	if err := d.recordBefore(g.p, audit.Archive, "case", g.id[:]); err != nil {
-		return out, err
 	}
 	return d.send(ctx, req.To, f, g, out)
 }
@@ -203,6 +212,9 @@ func (d *Desk) mayArchive(ctx context.Context, said string) error {
 
 // send files objects, keeps what came through, and records it in the case once all did.
 func (d *Desk) send(ctx context.Context, to string, f *filing, g *gathered, out control.CaseArchived) (control.CaseArchived, error) {
+	if err := d.recordBefore(g.p, audit.Archive, "case", g.id[:]); err != nil {
+		return out, err
+	}
 	sent := f.book.sentTo(to)
 	before := slices.Clone(sent.Stored)
 	all := !slices.ContainsFunc(f.files, func(x filedFile) bool { return !slices.Contains(before, x.SOPUID) })

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -166,8 +167,12 @@ func TestArchiveVersions(t *testing.T) {
 // the study, or without anything that was said.
 func TestArchiveRefuses(t *testing.T) {
 	d, clinic, _, id := signedCase(t)
-	s := &shelf{held: map[string][]byte{}, down: errors.New("must not be called")}
+	s := &shelf{held: map[string][]byte{}}
 	d.AttachArchive(s)
+	if _, err := control.CaseArchive.Call(t.Context(), clinic, control.CaseArchiveRequest{Case: id, To: "first"}); err != nil {
+		t.Fatal(err)
+	}
+	s.calls, s.down = nil, errors.New("must not be called")
 	if _, err := control.CaseArchive.Call(t.Context(), clinic, control.CaseArchiveRequest{Case: id}); control.AsError(err).Code != control.Usage {
 		t.Errorf("no destination: %v", err)
 	}
@@ -177,6 +182,36 @@ func TestArchiveRefuses(t *testing.T) {
 	_, err := control.CaseArchive.Call(t.Context(), clinic, control.CaseArchiveRequest{Case: id, To: "pacs"})
 	if err == nil || !strings.Contains(err.Error(), "wrong patient") || len(s.calls) > 0 {
 		t.Errorf("%v, %d calls", err, len(s.calls))
+	}
+	// Where it was filed before, what is there is rejected.
+	s.down = nil
+	filed := len(s.held)
+	out, err := control.CaseArchive.Call(t.Context(), clinic, control.CaseArchiveRequest{Case: id, To: "first"})
+	if err != nil || len(out.Archived) != 1 || out.Archived[0].What != "rejection note" || !out.Archived[0].OK {
+		t.Fatalf("%v %+v", err, out)
+	}
+	o, err := object.Read(s.held[out.Archived[0].SOPUID])
+	if err != nil || o.First(0x0040A043).Text(0x00080100) != "113037" {
+		t.Fatalf("%v", err)
+	}
+	rejected := 0
+	for _, item := range o.Items(0x0040A730) {
+		if uid := item.First(0x00081199).UID(0x00081155); uid != "" && s.held[uid] != nil && item.Text(0x0040A040) == "COMPOSITE" {
+			rejected++
+		}
+	}
+	if rejected != filed {
+		t.Errorf("%d of %d objects are rejected", rejected, filed)
+	}
+	if _, err := exec.LookPath("dciodvfy"); err == nil {
+		path := filepath.Join(t.TempDir(), "note.dcm")
+		if err := os.WriteFile(path, s.held[out.Archived[0].SOPUID], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		words, _ := exec.CommandContext(t.Context(), "dciodvfy", path).CombinedOutput()
+		if strings.Contains(string(words), "Error") {
+			t.Errorf("dciodvfy: %s", words)
+		}
 	}
 }
 
