@@ -235,6 +235,28 @@ func TestDocumentsValid(t *testing.T) {
 		}
 		reads(t, path, name != "pdf")
 	}
+	walks(t, dir)
+}
+
+// walks reads every element of the files in a folder with pydicom.
+func walks(t *testing.T, dir string) {
+	t.Helper()
+	const program = `
+import sys, glob, pydicom
+for f in glob.glob(sys.argv[1] + "/*.dcm"):
+    d = pydicom.dcmread(f)
+    n = []
+    d.walk(lambda ds, e: n.append(str(e.value)))
+    assert len(n) > 30 and str(d.PatientName) == "Quispe^Rosa María^^Sra", f
+print("read")
+`
+	const python = "/usr/bin/python3"
+	if exec.CommandContext(t.Context(), python, "-c", "import pydicom").Run() != nil {
+		t.Skip("pydicom is not installed")
+	}
+	if out, err := exec.CommandContext(t.Context(), python, "-c", program, dir).CombinedOutput(); err != nil || !strings.Contains(string(out), "read") {
+		t.Errorf("pydicom: %v\n%s", err, out)
+	}
 }
 
 // reads runs the tools that are here over a file.
