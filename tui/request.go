@@ -27,7 +27,7 @@ type requestPage struct {
 	question textarea.Model
 	priority string
 	ident    bool
-	cast     *disclosure // under a pseudonym: what goes and what stays
+	cast     *disclosure  // under a pseudonym: what goes and what stays
 	form     *form.Filled // nil: none chosen
 	checked  []string     // what the node says of the request before it goes
 	note     string

@@ -220,13 +220,13 @@ func (d *disclosure) words() string {
 	for _, x := range d.items {
 		counts[x.decided]++
 	}
-	s := fmt.Sprintf("%d images under a pseudonym", images-counts["left out"])
+	parts := []string{fmt.Sprintf("%d images under a pseudonym", images-counts["left out"])}
 	for _, w := range []string{"released", "blackened", "left out"} {
 		if counts[w] > 0 {
-			s += fmt.Sprintf(" · %d %s", counts[w], w)
+			parts = append(parts, fmt.Sprintf("%d %s", counts[w], w))
 		}
 	}
-	return s
+	return strings.Join(parts, " · ")
 }
 
 func (d *disclosure) draw(w, h int) []string {

@@ -47,9 +47,7 @@ func image(more map[study.Tag][]byte, tail []byte) []byte {
 		0x00280103: element(0x00280103, "US", us(0)),
 		0x7FE00010: element(0x7FE00010, "OW", make([]byte, 32)),
 	}
-	for t, b := range more {
-		base[t] = b
-	}
+	maps.Copy(base, more)
 	out := append(bytes.Repeat([]byte("CANARY00"), 16), "DICM"...)
 	meta := element(0x00020010, "UI", even(explicitLE, "UI"))
 	meta = append(meta, element(0x00020016, "AE", even("CANARYAE", "AE"))...)

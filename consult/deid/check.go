@@ -123,11 +123,8 @@ func (n *Needles) text(w *rewriter, e *study.Element, vr, value string, raw map[
 	if !strict && e.Tag.Group()%2 == 0 && vr == "CS" {
 		return // codes: the rule is the check
 	}
-	if w.c.Options.Content && r == nil && e.Tag.Group()%2 == 0 {
-		return // a person read it
-	}
-	if o := w.c.Options; r != nil && !strict && (o.Device && r.options[optDevice] == 'K' || o.Institution && r.options[optInstitution] == 'K') {
-		return // a person chose that it stays
+	if e.Tag.Group()%2 == 0 && w.c.Options.decide(e.Tag, string(e.VR[:])) == verbose {
+		return // a person chose that it stays, or has read it
 	}
 	for _, v := range strings.FieldsFunc(strings.Trim(value, " \x00"), func(r rune) bool { return r == '\\' || r == '\n' || r == '\r' }) {
 		if by := texts[e.Tag]; by != nil && !strict && by(v) == v {
@@ -316,7 +313,7 @@ func (n *Needles) Check(s *Source) *Hit {
 	for i := range s.Outline.Elements {
 		e := &s.Outline.Elements[i]
 		method = e.Tag == methodTag || method && (e.Depth > 0 || e.Tag == itemTag)
-		if e.Depth == 0 && ours[e.Tag] && e.Value+e.Length <= int64(len(all)) { // before the pixels
+		if e.Depth == 0 && (ours[e.Tag] || e.Tag == methodTag) && e.Value+e.Length <= int64(len(all)) { // before the pixels
 			clear(all[e.Value : e.Value+e.Length])
 		}
 		if e.Tag == itemTag || ours[e.Tag] || shaped(e.Tag) || method {

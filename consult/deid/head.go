@@ -280,7 +280,7 @@ func (w *rewriter) items(from, to int, depth uint8, cd coding) []byte {
 	var out []byte
 	for i := from; i < to; {
 		end := i + 1
-		for end < to && !(elements[end].Tag == itemTag && elements[end].Depth == depth) {
+		for end < to && (elements[end].Tag != itemTag || elements[end].Depth != depth) {
 			end++
 		}
 		var item []byte

@@ -39,7 +39,7 @@ func opened(tb testing.TB, file []byte) (*Source, *study.Instance, []byte) {
 // no rule holds back for their kind, and that are left out or would be asked about all the same.
 func TestOrdinary(t *testing.T) {
 	dir := corpustest.Dir(t)
-	total, refused := 0, 0
+	total, refused, asked, ordinary := 0, 0, 0, 0
 	reasons := map[string]int{}
 	for _, row := range corpustest.Rows(t, filepath.Join(dir, "MANIFEST.tsv")) {
 		if row["expect"] != "ok" || strings.HasPrefix(row["file"], "hostile/") || strings.Contains(row["file"], "DICOMDIR") {
@@ -54,23 +54,28 @@ func TestOrdinary(t *testing.T) {
 			continue
 		}
 		s, in, bulk := opened(t, file)
-		if Risk(in, s.Outline) != "" {
-			continue
+		risky := Risk(in, s.Outline) != ""
+		if risky {
+			asked++
 		}
 		total++
-		if why := mistake(s, in, bulk); why != "" {
+		if why := mistake(s, in, bulk, !risky); why != "" {
 			refused++
+			if !risky {
+				ordinary++
+			}
 			reasons[why]++
 			t.Logf("%s: %s", row["file"], why)
 		}
 	}
-	t.Logf("ordinary images: %d, refused by mistake: %d %v", total, refused, reasons)
-	if total == 0 || refused*20 > total {
-		t.Errorf("%d of %d ordinary images are refused by mistake", refused, total)
+	t.Logf("ordinary images: %d, refused by mistake: %d; images that a person is asked about for their kind: %d, refused by mistake: %d %v",
+		total-asked, ordinary, asked, refused-ordinary, reasons)
+	if total == 0 || ordinary*100 > total-asked || refused*20 > total {
+		t.Errorf("%d of %d images are refused by mistake, %d ordinary ones", refused, total, ordinary)
 	}
 }
 
-func mistake(s *Source, in *study.Instance, bulk []byte) string {
+func mistake(s *Source, in *study.Instance, bulk []byte, look bool) string {
 	c := testCase()
 	out, err := c.Head(s, "k", nil)
 	if err != nil {
@@ -98,6 +103,9 @@ func mistake(s *Source, in *study.Instance, bulk []byte) string {
 		return "bulk: " + err.Error()
 	}
 	for k := range min(max(in.Pixel.Frames, 1), 3) {
+		if !look {
+			break
+		}
 		if n, err := decode(in, bytes.NewReader(bulk), k); err == nil && Glyphs(n) {
 			return "glyphs"
 		}

@@ -108,7 +108,7 @@ const (
 )
 
 func glyphs(n *codec.Native, from, to int) bool {
-	rows, best, low := make([][]int, 0, to-from), 0, 0
+	rows := make([][]int, 0, to-from)
 	for y := from; y < to; y++ {
 		row := make([]int, n.Cols)
 		for x := range row {
@@ -116,7 +116,7 @@ func glyphs(n *codec.Native, from, to int) bool {
 		}
 		rows = append(rows, row)
 	}
-	best, low = rows[0][0], rows[0][0]
+	best, low := rows[0][0], rows[0][0]
 	for _, row := range rows {
 		best, low = max(best, slices.Max(row)), min(low, slices.Min(row))
 	}
@@ -140,7 +140,7 @@ func glyphs(n *codec.Native, from, to int) bool {
 func strokes(row []int, ink, dark int) int {
 	n, was := 0, 0 // 1 ink, -1 dark
 	for _, v := range row {
-		is := 0
+		var is int
 		switch {
 		case v == ink:
 			is = 1
@@ -159,7 +159,7 @@ func strokes(row []int, ink, dark int) int {
 
 func brightness(n *codec.Native, y, x int) int {
 	i := (y*n.Cols + x) * n.Samples
-	v := 0
+	var v int
 	switch n.BitsAllocated {
 	case 8:
 		v = int(n.Data[i])

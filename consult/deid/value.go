@@ -64,6 +64,7 @@ func (w *rewriter) revalue(a action, t study.Tag, vr string, old []byte, sc scop
 		return cleaned(vr, old)
 	case dummy:
 		return w.dummy(t, vr, old)
+	case remove, empty, enter:
 	}
 	if t == 0x00100010 || t == 0x00100020 {
 		return pad(w.pseudonym, ' '), dummy

@@ -75,7 +75,7 @@ survey skeletal age density densitometry barium swallow enema meal
 `
 
 const coded = `
-1d abstract acquiring acceleration activity actual add additive after air algorithm align aligned all allergy alpha ann annotation annotations anode applied approved aquired attributes atrial
+1d abstract acquiring acceleration activity actual add additive after air algorithm align aligned all allergy alpha ann annotation annotations anode applied approved attributes atrial
 balanced band bar base basic beam begin beige beta bidirectional binary bit blank blue bottom bounded box bql bqml bone_reduced bounding broad broadband build buffered burned canceled center centre centimeter
 chamber channel child circle circular close closed cls cnts code coefficients cold coincidence coils col columns column combined complex computed concatenation concentration concept conclude condition conditioned cone const constant container contains content contents context
 continuous conventional converted coord coordinate coordinates copper correct corrections count counts create created crosshair cube curvature curve cylinder cps d dark data date datetime db dt dead decay decy decayed decomposed deformation degree degrees
@@ -115,7 +115,7 @@ const colours = `red green blue yellow orange purple pink brown black white grey
 
 const makers = `
 siemens healthineers healthcare philips ge medical systems system ltd limited co corp corporation inc incorporated gmbh ag company llc kg bv toshiba canon hitachi fuji fujifilm
-shimadzu samsung medison mindray esaote agfa gevaert carestream kodak hologic lorad konica minolta acuson aloka sonosite elscint picker marconi varian elekta accuray bruker neusoft
+shimadzu samsung medison mindray esaote agfa gevaert carestream kodak hologic lorad konica minolta acuson aloka sonosite elscint picker marconi varian elekta bruker neusoft
 united imaging uih planmed planmeca sirona sectra ziehm swissray imaging del oec terason biosound bk vidar trophy vatech carl zeiss heidelberg engineering topcon nidek optovue
 olympus pentax karl storz leica aperio hamamatsu 3dhistech mevislab pixelmed nema offis dcmtk osirix horos slicer merge itk gdcm mitk
 avanto aera skyra espree verio prisma trio triotim symphony sonata vida lumina sola altea magnetom somatom definition sensation emotion biograph mammomat inspiration artis zee axiom sequoia
@@ -175,7 +175,7 @@ func cleanText(s string) (kept string, dropped []string) {
 		switch {
 		case p == "":
 			continue
-		case digits(p) && !(after && word(p)):
+		case digits(p) && (!after || !word(p)):
 			dropped, after = append(dropped, p), false
 		case word(p):
 			out = append(out, p)

@@ -1,6 +1,6 @@
 package control
 
-// What leaves identity behind, and what a person must look at.
+// DeidPreview says what would leave without identity, and what a person must look at first.
 var DeidPreview = Op[DeidRequest, Deid]("deid/preview")
 
 // DeidRequest names an own study, and a profile; none is the default one.

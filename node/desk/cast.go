@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"sync"
 
@@ -38,7 +39,6 @@ type casting struct {
 	hs, bs  wire.Secret
 	choices map[string]choiceRow
 	all     bool                              // everything risky or excluded is released
-	lenient bool                              // what nobody decided about stays out: late images
 	before  map[string]study.ManifestInstance // rows of the version before, by surrogate
 	batch   *blobs.Batch
 
@@ -110,8 +110,8 @@ func (x *casting) instance(ctx context.Context, row *study.ManifestInstance) err
 		return x.exclude(row.UID, deid.OutUncleaned+": "+cleanError(err), true)
 	}
 	defer done()
-	c, go_, err := x.decide(ctx, row, o)
-	if err != nil || !go_ {
+	c, goes, err := x.decide(ctx, row, o)
+	if err != nil || !goes {
 		return err
 	}
 	return x.make(row, o, c)
@@ -180,8 +180,8 @@ func (x *casting) parse(o *opened, head []byte, off int64) error {
 	return deid.ErrHidden
 }
 
-// decide asks what a person said where a person must look; go_ is false where the instance stays.
-func (x *casting) decide(ctx context.Context, row *study.ManifestInstance, o *opened) (c deid.Case, go_ bool, err error) {
+// decide asks what a person said where a person must look; goes is false where the instance stays.
+func (x *casting) decide(ctx context.Context, row *study.ManifestInstance, o *opened) (c deid.Case, goes bool, err error) {
 	c = *x.c
 	why, frame, excluded := deid.Excluded(o.in.SOPClass), 0, true
 	if why == "" {
@@ -319,9 +319,7 @@ func (x *casting) make(row *study.ManifestInstance, o *opened, c deid.Case) erro
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.rows[row.UID], x.uids[row.UID] = shared, shared.UID
-	for from, to := range head.UIDs {
-		x.uids[from] = to
-	}
+	maps.Copy(x.uids, head.UIDs)
 	if x.age == "" {
 		x.age = head.Age
 	}
@@ -453,7 +451,14 @@ func (x *casting) manifest() (study.Manifest, error) {
 		series = append(series, s)
 	}
 	if len(series) == 0 {
-		return m, control.Errorf(control.Refused, "nothing of the study is left to send")
+		why := ""
+		for _, e := range x.out {
+			if e.Never {
+				why = ": " + e.Reason
+				break
+			}
+		}
+		return m, control.Errorf(control.Refused, "nothing of the study is left to send%s", why)
 	}
 	m.Series = series
 	n := 0
