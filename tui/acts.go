@@ -60,6 +60,7 @@ func (c *casePage) acts() tea.Cmd {
 	if c.d.Report != nil {
 		add("file it in the hospital's archive…", c.archive)
 	}
+	add("write a bundle for a stick…", c.stick)
 	add("write a file: PDF, FHIR, JSON, text or DICOM…", c.export)
 	return c.r.open(newPicker(c.r, "In "+short(c.id), items))
 }

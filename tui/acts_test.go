@@ -12,6 +12,7 @@ import (
 
 // clinical is the part of the fake that the acts, patients and roster call.
 func (f *fake) clinical(mux *http.ServeMux) {
+	f.bundles(mux)
 	ref := func(s string) (control.EntryRef, error) {
 		f.did(s)
 		return control.EntryRef{Entry: "e20"}, nil

@@ -375,7 +375,7 @@ func newTransfers(r *root) screen {
 			part = min(1, max(0, float64(x.BytesDone)/float64(x.BytesTotal)))
 		}
 		bar := strings.Repeat("█", int(part*20)) + strings.Repeat("░", 20-int(part*20))
-		s := "  " + arrow + " " + fit(short(x.Case), 7) + " " + fit(line(p.peerName(x.Peer)), 22) + " " + bar + fmt.Sprintf(" %3.0f%% of %s", part*100, size(x.BytesTotal))
+		s := "  " + arrow + " " + fit(short(x.Case), 7) + " " + fit(line(p.peerName(x.Peer))+others(x), 22) + " " + bar + fmt.Sprintf(" %3.0f%% of %s", part*100, size(x.BytesTotal))
 		if x.Rate > 0 {
 			s += fmt.Sprintf(" · %s/s", size(int64(x.Rate)))
 			if left := float64(x.BytesTotal-x.BytesDone) / x.Rate; left < 86400 {
@@ -386,6 +386,14 @@ func newTransfers(r *root) screen {
 	}
 	t.above = p.peersLines
 	return p
+}
+
+// others says from how many more members a study comes.
+func others(x control.Transfer) string {
+	if n := len(x.Sources); n > 1 {
+		return fmt.Sprintf(" +%d", n-1)
+	}
+	return ""
 }
 
 type transfers struct {
@@ -407,8 +415,14 @@ func (p *transfers) update(msg tea.Msg) tea.Cmd {
 	case eventsMsg, shownMsg:
 		return p.open()
 	case tea.KeyPressMsg:
-		if !p.typed && action(m.String(), p.contexts()...) == "retry" {
+		if p.typed {
+			break
+		}
+		switch action(m.String(), p.contexts()...) {
+		case "retry":
 			return p.open()
+		case "bundle":
+			return readStick(p.r)
 		}
 	}
 	return p.table.update(msg)

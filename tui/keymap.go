@@ -52,6 +52,7 @@ var keymap = []binding{
 	{"gateway", "remove", []string{"X"}, "forget the destination…", ""},
 
 	{"transfers", "retry", []string{"!"}, "look again", "again"},
+	{"transfers", "bundle", []string{"b"}, "read a bundle from a stick…", "bundle…"},
 
 	{"case", "pane", []string{"tab"}, "next pane", "pane"},
 	{"case", "pane-back", []string{"shift+tab"}, "previous pane", ""},

@@ -8,6 +8,7 @@ const (
 
 	castMax      = 10 * time.Minute // reading and rewriting every image of a large study
 	callMax      = 20 * time.Second // a call that takes longer has failed as far as a reader is concerned
+	bundleMax    = 4 * time.Hour    // a terabyte on an old stick
 	signMax      = 2 * time.Minute  // Argon2 on a slow machine, and a whole report
 	toastFor     = 5 * time.Second
 	logMax       = 200                    // lines of past toasts kept
