@@ -94,7 +94,7 @@ func (pg *page) imported(res *control.ImportResult) {
 			fmt.Sprintf("%d new", s.New), fmt.Sprintf("%d known", s.Duplicate))
 	}
 	for _, r := range res.Refused {
-		pg.row("refused", r.Reason, r.Path)
+		pg.row("refused", r.Reason, r.Path, r.Detail)
 	}
 	pg.row("took", fmt.Sprintf("%.1f s", res.Seconds))
 }

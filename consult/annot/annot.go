@@ -1,5 +1,6 @@
 // Package annot measures and marks images, and writes and reads the DICOM
-// objects that carry marks: presentation states and key object selections.
+// objects that carry marks: presentation states and key object selections. It
+// writes measurements as structured reports.
 //
 // A mark is a [consult.Geometry], drawn with a [Tool]: [New] makes one from
 // points, [Measure] measures it on a [render.Frame], [Values] and [Differs] are

@@ -1,6 +1,7 @@
 // Package object reads and writes whole DICOM data sets: presentation states, key
-// object selections, structured reports, documents. Images are not for it: their
-// bytes are kept as they come.
+// object selections, structured reports, documents, media directories. Images are
+// not read by it, as their bytes are kept as they come; [WriteImage] writes those
+// that are made here.
 //
 // A data set is a tree of values, whatever the file was written in: numbers are
 // little-endian, text is UTF-8, sequences have items. [Read] makes one of a file
