@@ -64,6 +64,8 @@ type filing struct {
 	files    []filedFile
 	warnings []string
 	zone     *time.Location // of the study's times; nil: not said, the clocks are the node's
+	// known reports whether an instance is one that the archive may know; nil where it need not.
+	known func(uid string) bool
 }
 
 // filedFile is an object ready to leave.
@@ -112,6 +114,9 @@ func (f *filing) add(s slotted) error {
 		if in, err = study.Parse(b); err == nil && (in.SOPUID != named.SOPUID || in.StudyUID != s.study) {
 			err = errors.New("it came out as another instance")
 		}
+	}
+	if err == nil {
+		err = f.references(b)
 	}
 	if err != nil {
 		return f.failed(s, err)
@@ -345,6 +350,9 @@ func (d *Desk) prepareFiling(ctx context.Context, said, language string, whole b
 		return nil, nil, err
 	}
 	f := &filing{language: language, book: g.book}
+	if whole {
+		f.known = func(uid string) bool { return d.holds(g.p, uid) }
+	}
 	marks, warnings, err := d.exportMarks(ctx, said, whole)
 	if err != nil {
 		return nil, nil, err
