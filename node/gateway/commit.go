@@ -37,11 +37,11 @@ type asked struct {
 }
 
 // expects reports whether a caller is a destination that owes a report.
-func (g *Gateway) expects(calling string, remote net.Addr) bool {
+func (g *Gateway) expects(ctx context.Context, calling string, remote net.Addr) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, a := range g.pending {
-		if a.aet == calling && hostIs(a.host, remote) {
+		if a.aet == calling && hostIs(ctx, a.host, remote) {
 			return true
 		}
 	}
@@ -72,7 +72,7 @@ func referenceItems(refs []reference) object.Element {
 
 // commit answers a caller that asks whether we keep what it sent: what is held is on the disk.
 func (l *listener) commit(ctx context.Context, from dimse.Caller, data []byte, syntax string) (dimse.Status, func(func(uint16, []byte) error)) {
-	if !l.listed(from.AETitle, from.Remote) {
+	if !l.listed(ctx, from.AETitle, from.Remote) {
 		return dimse.NotAuthorized, nil
 	}
 	uid, refs, err := transaction(data, syntax)

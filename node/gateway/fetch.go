@@ -203,11 +203,11 @@ func (c *capture) store(g *Gateway, in dimse.Incoming, data io.Reader) dimse.Sta
 
 // captureOf finds the C-MOVE that a caller may be sending for: by its address, and where it says so
 // by the title that asked.
-func (g *Gateway) captureOf(calling string, remote net.Addr) *capture {
+func (g *Gateway) captureOf(ctx context.Context, calling string, remote net.Addr) *capture {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, c := range g.captures {
-		if c.from == calling && hostIs(c.host, remote) {
+		if c.from == calling && hostIs(ctx, c.host, remote) {
 			return c
 		}
 	}

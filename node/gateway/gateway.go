@@ -129,7 +129,7 @@ type Gateway struct {
 
 	mu       sync.Mutex // guards what follows
 	listener *listener
-	captures []*capture               // retrievals that the listener takes for
+	captures []*capture       // retrievals that the listener takes for
 	pending  map[string]asked // transactions of storage commitment that wait, by UID
 }
 

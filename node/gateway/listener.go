@@ -186,17 +186,17 @@ func (g *Gateway) Listener() (ListenerStatus, bool) {
 
 // allowed reports whether a caller may do more than C-ECHO: it is on the list, or brings what we
 // asked it for.
-func (l *listener) allowed(calling string, remote net.Addr) bool {
-	return l.listed(calling, remote) || l.g.captureOf(calling, remote) != nil || l.g.expects(calling, remote)
+func (l *listener) allowed(ctx context.Context, calling string, remote net.Addr) bool {
+	return l.listed(ctx, calling, remote) || l.g.captureOf(ctx, calling, remote) != nil || l.g.expects(ctx, calling, remote)
 }
 
 // listed reports whether a caller is on the list: by its title, and by its address if one is named.
-func (l *listener) listed(calling string, remote net.Addr) bool {
+func (l *listener) listed(ctx context.Context, calling string, remote net.Addr) bool {
 	for _, a := range l.allow {
 		if a.aet != calling {
 			continue
 		}
-		if a.host == "" || hostIs(a.host, remote) {
+		if a.host == "" || hostIs(ctx, a.host, remote) {
 			return true
 		}
 	}
@@ -204,7 +204,7 @@ func (l *listener) listed(calling string, remote net.Addr) bool {
 }
 
 // hostIs reports whether an address is a host's. A name is looked up, and counts only if that works.
-func hostIs(host string, remote net.Addr) bool {
+func hostIs(ctx context.Context, host string, remote net.Addr) bool {
 	from, _, err := net.SplitHostPort(remote.String())
 	if err != nil {
 		return false
@@ -213,7 +213,7 @@ func hostIs(host string, remote net.Addr) bool {
 	if want := net.ParseIP(host); want != nil {
 		return want.Equal(ip)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), lookupTime)
+	ctx, cancel := context.WithTimeout(ctx, lookupTime)
 	defer cancel()
 	addrs, err := net.DefaultResolver.LookupIPAddr(ctx, host)
 	if err != nil {
@@ -232,10 +232,10 @@ func (l *listener) store(ctx context.Context, in dimse.Incoming, data io.Reader)
 	if !l.door.Room() {
 		return l.refuse(in, dimse.OutOfResources, "disk is full")
 	}
-	if c := l.g.captureOf(in.AETitle, in.Remote); c != nil {
+	if c := l.g.captureOf(ctx, in.AETitle, in.Remote); c != nil {
 		return c.store(l.g, in, data), ""
 	}
-	if !l.listed(in.AETitle, in.Remote) { // it was let in for something else
+	if !l.listed(ctx, in.AETitle, in.Remote) { // it was let in for something else
 		return l.refuse(in, dimse.NotAuthorized, "not on the list")
 	}
 	path, err := spoolInstance(l.g.cfg.Tmp, in, data)

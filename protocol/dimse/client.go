@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -84,7 +85,7 @@ func (a *Assoc) agree(d Dial, ac *associate) {
 	a.sendMax = sendMax(ac.maxLength)
 	for _, c := range ac.contexts {
 		i := int(c.id-1) / 2
-		if c.result != contextAccepted || i >= len(d.Proposals) || len(c.transfer) != 1 || !has(d.Proposals[i].Syntaxes, c.transfer[0]) {
+		if c.result != contextAccepted || i >= len(d.Proposals) || len(c.transfer) != 1 || !slices.Contains(d.Proposals[i].Syntaxes, c.transfer[0]) {
 			continue
 		}
 		a.contexts[c.id] = &Context{ID: c.id, Abstract: d.Proposals[i].Abstract, Syntax: c.transfer[0], scp: d.Proposals[i].Serve}

@@ -59,10 +59,8 @@ type Status uint16
 // The statuses that are given or decided by.
 const (
 	Success            Status = 0x0000
-	StatusNoSuchClass  Status = 0x0118
 	ClassNotSupported  Status = 0x0122
 	NoSuchAction       Status = 0x0123
-	DuplicateSOP       Status = 0x0111
 	ProcessingFailure  Status = 0x0110
 	UnrecognizedOp     Status = 0x0211
 	NotAuthorized      Status = 0x0124
@@ -70,8 +68,6 @@ const (
 	DoesNotMatch       Status = 0xA900
 	CannotUnderstand   Status = 0xC000
 	CoercionWarning    Status = 0xB000
-	DoesNotMatchWarn   Status = 0xB007
-	ElementsDiscarded  Status = 0xB006
 	Cancelled          Status = 0xFE00
 	Pending            Status = 0xFF00
 	PendingUnsupported Status = 0xFF01

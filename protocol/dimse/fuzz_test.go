@@ -93,7 +93,7 @@ func FuzzServer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		stored := 0
 		s := &Server{
-			AETitle: "SCP", Syntaxes: func(string) bool { return true }, Allowed: func(string, net.Addr) bool { return true },
+			AETitle: "SCP", Syntaxes: func(string) bool { return true }, Allowed: func(context.Context, string, net.Addr) bool { return true },
 			Store: func(_ context.Context, _ Incoming, data io.Reader) (Status, string) {
 				if _, err := io.Copy(io.Discard, data); err != nil {
 					return CannotUnderstand, ""

@@ -19,8 +19,7 @@ type link struct {
 	m       machine
 	now     func() time.Time
 	buf     []byte // body of the last PDU
-	out     []byte
-	ended   error // why the association is over
+	ended   error  // why the association is over
 	idle    time.Duration
 	linger  time.Duration
 	ctx     context.Context //nolint:containedctx // the server's: what it ends, a deadline set after it must not revive
@@ -210,7 +209,7 @@ func (l *link) step(e event, reason byte) (effect, error) {
 		pdu = short(pduAbort, 0, sourceProvider, reason)
 	}
 	if pdu != nil {
-		if err := l.write(pdu); err != nil && eff&(doReleaseRQ) != 0 {
+		if err := l.write(pdu); err != nil && eff&doReleaseRQ != 0 {
 			return eff, l.closed(err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"time"
 )
 
@@ -37,7 +38,7 @@ func (a *Assoc) Remote() net.Addr { return a.link.conn.RemoteAddr() }
 func (a *Assoc) Context(abstract string, syntaxes ...string) *Context {
 	var found *Context
 	for _, c := range a.contexts {
-		if c.Abstract != abstract || len(syntaxes) > 0 && !has(syntaxes, c.Syntax) {
+		if c.Abstract != abstract || len(syntaxes) > 0 && !slices.Contains(syntaxes, c.Syntax) {
 			continue
 		}
 		if found == nil || c.ID < found.ID {
@@ -45,15 +46,6 @@ func (a *Assoc) Context(abstract string, syntaxes ...string) *Context {
 		}
 	}
 	return found
-}
-
-func has(list []string, s string) bool {
-	for _, l := range list {
-		if l == s {
-			return true
-		}
-	}
-	return false
 }
 
 // watch ends the association's waiting when ctx ends.

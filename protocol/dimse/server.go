@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,7 +19,7 @@ type Server struct {
 	// Syntaxes says which transfer syntaxes are known; all of them are taken as they come.
 	Syntaxes func(uid string) bool
 	// Allowed says whether a caller may do more than C-ECHO.
-	Allowed func(calling string, remote net.Addr) bool
+	Allowed func(ctx context.Context, calling string, remote net.Addr) bool
 	// Store takes an instance and says what became of it. It reads data to its end, or the rest is
 	// dropped. It is called by many goroutines at a time.
 	Store func(ctx context.Context, in Incoming, data io.Reader) (Status, string)
@@ -162,7 +163,7 @@ func (s *Server) ended(c Caller, err error) {
 
 // accept answers an A-ASSOCIATE-RQ.
 func (s *Server) accept(ctx context.Context, l *link, rq *associate) (*Assoc, error) {
-	allowed := CheckAET(rq.calling) == nil && s.Allowed != nil && s.Allowed(rq.calling, l.conn.RemoteAddr())
+	allowed := CheckAET(rq.calling) == nil && s.Allowed != nil && s.Allowed(ctx, rq.calling, l.conn.RemoteAddr())
 	answers, contexts := s.negotiate(rq, allowed)
 	switch {
 	case rq.version&1 == 0: // PS3.8 §9.3.2: bit 0 is version 1
@@ -290,7 +291,7 @@ func (s *Server) choose(proposed []string) string {
 		if s.Syntaxes != nil && !s.Syntaxes(uid) && uid != ImplicitLE {
 			continue
 		}
-		if (uid == ImplicitLE || uid == ExplicitBE) && has(proposed, ExplicitLE) {
+		if (uid == ImplicitLE || uid == ExplicitBE) && slices.Contains(proposed, ExplicitLE) {
 			return ExplicitLE
 		}
 		return uid

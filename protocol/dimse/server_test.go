@@ -31,7 +31,7 @@ func newStand(t testing.TB, change func(*Server)) *stand {
 	s.Server = &Server{
 		AETitle:  "SCP",
 		Syntaxes: func(uid string) bool { return strings.HasPrefix(uid, ImplicitLE) },
-		Allowed:  func(calling string, _ net.Addr) bool { return calling == "SCU" },
+		Allowed:  func(_ context.Context, calling string, _ net.Addr) bool { return calling == "SCU" },
 		Store: func(_ context.Context, in Incoming, data io.Reader) (Status, string) {
 			b, err := io.ReadAll(data)
 			if err != nil {
@@ -365,7 +365,7 @@ func TestStop(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{AETitle: "SCP", Allowed: func(string, net.Addr) bool { return true }}
+	s := &Server{AETitle: "SCP", Allowed: func(context.Context, string, net.Addr) bool { return true }}
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ctx, l) }()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", l.Addr().String())
