@@ -9,6 +9,7 @@
 //	index/            may be deleted at any time (storage/index)
 //	audit/            log, checkpoints and key of it (storage/audit)
 //	tmp/              what was half-done; emptied at start
+//	web/              keys of the web listener; memory of watched folders (node/gateway)
 //	run/ log/         control socket; log file. Made when first asked for
 //
 // Everything is 0600, folders 0700, and no name says anything about a patient.
