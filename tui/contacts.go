@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -375,7 +376,7 @@ func newTransfers(r *root) screen {
 			part = min(1, max(0, float64(x.BytesDone)/float64(x.BytesTotal)))
 		}
 		bar := strings.Repeat("█", int(part*20)) + strings.Repeat("░", 20-int(part*20))
-		s := "  " + arrow + " " + fit(short(x.Case), 7) + " " + fit(line(p.peerName(x.Peer))+others(x), 22) + " " + bar + fmt.Sprintf(" %3.0f%% of %s", part*100, size(x.BytesTotal))
+		s := "  " + arrow + " " + fit(short(x.Case), 7) + " " + fit(line(cmp.Or(x.Name, p.peerName(x.Peer)))+others(x), 22) + " " + bar + fmt.Sprintf(" %3.0f%% of %s", part*100, size(x.BytesTotal))
 		if x.Rate > 0 {
 			s += fmt.Sprintf(" · %s/s", size(int64(x.Rate)))
 			if left := float64(x.BytesTotal-x.BytesDone) / x.Rate; left < 86400 {
@@ -453,11 +454,22 @@ func (p *transfers) peersLines(w int) []string {
 			s += " since " + x.Since.Local().Format("15:04")
 		}
 		lines = append(lines, fit(s, w))
+		if x.Why != "" {
+			why := line(x.Why)
+			if x.Next != nil {
+				why += " · next try " + x.Next.Local().Format("15:04:05")
+			}
+			lines = append(lines, th.dim.Render(fit("      "+why, w)))
+		}
 	}
 	if len(p.peers) == 0 {
 		lines = append(lines, th.dim.Render("   nobody connected · what is to be sent waits for them"))
 	}
-	return append(lines, "", th.title.Render(" TRANSFERS"))
+	lines = append(lines, "", th.title.Render(" TRANSFERS"))
+	if i := p.list.cur; i < len(p.rows) && p.rows[i].Hint != "" {
+		lines = append(lines, th.dim.Render(fit("   to do: "+line(p.rows[i].Hint), w)))
+	}
+	return lines
 }
 
 func orName(x control.Peer) string {
