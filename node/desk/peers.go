@@ -250,7 +250,7 @@ func (d *Desk) outgoing(p *person, infos []peering.PeerInfo, absent map[identity
 					if i.Limited {
 						row.State, row.Hint = tooNarrow, tooNarrowHint
 					}
-					all := false
+					var all bool
 					row.BytesDone, all = d.arrivedAt(s, i.PeerID)
 					over = over && all // entries are there before the images are
 				}
