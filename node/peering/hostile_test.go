@@ -82,7 +82,7 @@ func siege(t *testing.T, attack func(t *testing.T, x *tester) (end func())) {
 func heapNow() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return int64(m.HeapInuse) //nolint:gosec // less than 2^63
+	return int64(m.HeapInuse)
 }
 
 func limitsOf(t *testing.T, x *tester) network.ScopeStat {
