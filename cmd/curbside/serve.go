@@ -32,8 +32,8 @@ func (n *netFlags) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringArrayVar(&n.listen, "listen", nil, "listen on `ADDR`: HOST:PORT or multiaddr (repeatable; default port 4001)")
 	f.BoolVar(&n.lanOnly, "lan-only", false, "stay in the local network: no DHT, no relays, no public addresses")
-	f.BoolVar(&n.noDHT, "no-dht", false, "do not use the DHT")
-	f.StringArrayVar(&n.bootstrap, "bootstrap", nil, "`ADDR` of a node that knows others; turns the DHT on (repeatable)")
+	f.BoolVar(&n.noDHT, "no-dht", false, "do not use the DHT: contacts at their last addresses, the directory on the local network only")
+	f.StringArrayVar(&n.bootstrap, "bootstrap", nil, "`ADDR` of a node that knows others (repeatable)")
 	f.StringArrayVar(&n.relay, "relay", nil, "`ADDR` of a curbside-relay, to be reached through where nothing else works (repeatable)")
 	f.StringArrayVar(&n.mailbox, "mailbox", nil, "`ADDR` of a node that keeps what comes while this one is away (repeatable; default the relays)")
 	f.BoolVar(&n.mailStudies, "mailbox-studies", false, "leave images in mailboxes too, not only messages")
@@ -101,7 +101,8 @@ func (a *app) serveCmd() *cobra.Command {
 commands. It prints "ready" on stderr when it accepts them, and logs to stderr. Ctrl-C or
 SIGTERM stops it cleanly.
 
-Nobody is contacted but colleagues, and the nodes named with --bootstrap and --relay.`,
+Nobody is contacted but colleagues, the nodes named with --bootstrap and --relay, those of the
+local network and, through these, nodes of the same private DHT, unless --no-dht is given.`,
 		Example: `  curbside serve
   curbside serve --listen 0.0.0.0:4001 --bootstrap /dns/node.example.org/tcp/4001/p2p/12D3…
   curbside serve --relay /dns/relay.example.org/tcp/4001/p2p/12D3…      behind NAT

@@ -243,6 +243,7 @@ func (d *Desk) reattested() {
 		d.log.Warn("attestations were not kept", slog.Any("error", err))
 	}
 	d.reroled()
+	d.refreshListings() // they carry what is attested of their authors
 	d.tell(func(n Network) { n.Renew() })
 	d.publish(control.Event{Event: "contact"})
 }

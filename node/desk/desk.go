@@ -123,6 +123,7 @@ type Desk struct {
 	unusable map[blob.ID]bool            // manifests that were read and are none
 	studies  *catalogue
 	drafts   map[draftKey]*holding // studies begun by imports at work
+	strange  [][]byte              // records of peers who are nobody here
 	unplaced [][]byte              // records of people who are nobody here yet
 	forgotMS int64                 // when waiting entries were dropped last
 	shares   map[holdingKey]*share // studies that persons here shared under pseudonyms

@@ -36,6 +36,7 @@ const (
 type listed struct {
 	listing identity.Listing
 	bytes   []byte
+	attests string // what was attested when it was signed
 	problem string
 }
 
@@ -221,7 +222,12 @@ func (d *Desk) listing(p *person, was *listed) (*listed, error) {
 		return &listed{problem: problem}, nil
 	}
 	now := d.nowMS()
-	if was != nil && was.bytes != nil && sameListing(&was.listing, &want) && now-was.listing.FromMS < listingNewMS && now >= was.listing.FromMS {
+	var attests string
+	for _, v := range d.vouchesServed(p.id) {
+		id := identity.RecordID(v.Attest)
+		attests += string(id[:])
+	}
+	if was != nil && was.bytes != nil && was.attests == attests && sameListing(&was.listing, &want) && now-was.listing.FromMS < listingNewMS && now >= was.listing.FromMS {
 		return was, nil
 	}
 	number, err := d.nextListing(p)
@@ -237,7 +243,7 @@ func (d *Desk) listing(p *person, was *listed) (*listed, error) {
 	if err != nil {
 		return was, err
 	}
-	return &listed{listing: *l, bytes: b}, nil
+	return &listed{listing: *l, bytes: b, attests: attests}, nil
 }
 
 func sameListing(a, b *identity.Listing) bool {

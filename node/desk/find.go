@@ -217,6 +217,9 @@ func (d *Desk) foundRow(p *person, e *directory.Entry, served []directory.Vouch)
 	if l.Kind == identity.RoleClinic {
 		row.Kind = "clinic"
 	}
+	if row.Vouched && row.Trust == trustUnverified {
+		row.Trust = trustVouched // as it will be once they are a contact
+	}
 	row.Hours, _, row.OpensAt = d.availability(l.Hours)
 	row.Accepting = d.awake(e)
 	row.Verified = row.Trust == trustVerified

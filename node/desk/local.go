@@ -19,6 +19,9 @@ const strangersMax = 100
 // once somebody here makes a contact of them.
 const strangerEntriesMax = 512
 
+// strangeMax bounds the records of peers who are nobody here: a person's with attestations are a dozen.
+const strangeMax = 64
+
 // unplacedMax bounds the records that wait for a case to say whose they are: each is at most
 // 64 KiB, and a thread's members have three or so each.
 const unplacedMax = 256
@@ -148,6 +151,11 @@ func (d *Desk) Learn(peer exchange.Peer, records [][]byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.learn(records, peer.Known)
+	if !peer.Known {
+		// A case of theirs may be on its way, and they say who they are but once a session.
+		d.strange = append(d.strange, records...)
+		d.strange = slices.Delete(d.strange, 0, max(0, len(d.strange)-strangeMax))
+	}
 }
 
 // learn takes records. Those of somebody who is nobody here yet are put aside if a known peer sent
@@ -467,8 +475,9 @@ func (d *Desk) adoptMembers(t *thread) {
 	}
 	if renew {
 		d.tell(func(n Network) { n.Renew() })
-		aside := d.unplaced
-		d.unplaced = nil
+		aside, strange := d.unplaced, d.strange
+		d.unplaced, d.strange = nil, nil
+		d.learn(strange, false)
 		d.learn(aside, true)
 	}
 }

@@ -23,6 +23,7 @@ import (
 // other is a person whose program is the test.
 type other struct {
 	t       *testing.T
+	root    *identity.Root
 	id      identity.PersonID
 	person  identity.Person
 	device  *identity.Device
@@ -38,7 +39,7 @@ func newOther(t *testing.T, name string) *other {
 	t.Helper()
 	root := identity.NewRoot()
 	o := &other{
-		t: t, id: root.ID(), person: root.Person(), device: identity.NewDevice(root.ID(), wire.NewSecret()), kem: seal.NewKEM(),
+		t: t, root: root, id: root.ID(), person: root.Person(), device: identity.NewDevice(root.ID(), wire.NewSecret()), kem: seal.NewKEM(),
 		cards: map[identity.DeviceID]*identity.Card{}, profile: map[identity.PersonID]*identity.Profile{},
 	}
 	now := time.Now().UnixMilli()

@@ -114,6 +114,10 @@ func (c *Cache) Take(frame []byte, from identity.PeerID, passed bool, nowMS int6
 			out.Changed = old.State != e.State
 			old.State, old.SaidMS = e.State, e.SaidMS
 		}
+		if held, ok := c.frame(e.Person); own && ok && bytes.Equal(held.Listing, f.Listing) && !sameVouches(held.Vouches, f.Vouches) {
+			out.Changed = true // attested anew, or a newer list
+			c.put(old, f)
+		}
 		if old.Vouched != e.Vouched {
 			out.Changed, old.Vouched = true, e.Vouched
 		}
@@ -127,6 +131,10 @@ func (c *Cache) Take(frame []byte, from identity.PeerID, passed bool, nowMS int6
 	c.put(e, f)
 	out.Entry, out.Changed = *e, true
 	return out, nil
+}
+
+func sameVouches(a, b []Vouch) bool {
+	return slices.EqualFunc(a, b, func(x, y Vouch) bool { return bytes.Equal(x.Attest, y.Attest) && bytes.Equal(x.RevList, y.RevList) })
 }
 
 type order int

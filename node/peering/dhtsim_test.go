@@ -1,6 +1,7 @@
 package peering
 
 import (
+	"bytes"
 	"context"
 	crand "crypto/rand"
 	"errors"
@@ -40,7 +41,7 @@ import (
 // Then listings of authors who are still there are looked up by specialty, or specialty and
 // language.
 //
-// It runs with 30 nodes always. With more, by hand (README.md has the numbers):
+// It runs with 30 nodes always. With more, by hand (README.md of this folder has the numbers):
 //
 //	CURBSIDE_DHT_NODES=1000 CURBSIDE_DHT_LOOKUPS=1000 go test ./node/peering -run TestDirectorySimulated -v -timeout 60m
 func TestDirectorySimulated(t *testing.T) {
@@ -127,6 +128,29 @@ func (n *simNode) Take(frame []byte, from identity.PeerID, passed bool) (*identi
 	return taken.Entry.Listing, nil
 }
 
+// watch sees to it that the DHT is asked for topics and peers only, and that no message holds
+// anything of a person.
+func (s *sim) watch(req *pb.Message) {
+	if len(s.nodes) > 50 {
+		return // at most a second of it
+	}
+	b, err := proto.Marshal(req)
+	if err != nil {
+		return
+	}
+	for _, x := range s.authors() {
+		dev, person := x.author.dev.ID(), x.author.dev.Person()
+		if bytes.Contains(b, dev[:]) || bytes.Contains(b, person[:]) || bytes.Contains(b, []byte(x.author.listing.Name)) {
+			s.t.Error("a message of the DHT names a person")
+		}
+		for _, topic := range x.topics {
+			if bytes.Equal(req.GetKey(), topic[:]) {
+				s.t.Error("a topic goes out unhashed")
+			}
+		}
+	}
+}
+
 // memStore is a Store in memory.
 type memStore map[string][]byte
 
@@ -202,6 +226,7 @@ func (s *sim) node(h host.Host, i int, hosts []host.Host) *simNode {
 	d, err := newDHT(h, dht.ModeServer, m, filter, func() []peer.AddrInfo { return boot },
 		dht.OnRequestHook(func(ctx context.Context, st network.Stream, req *pb.Message) {
 			x.answers.Add(1)
+			s.watch(req)
 			m.hook(ctx, st, req)
 		}))
 	if err != nil {
@@ -229,11 +254,8 @@ func (s *sim) join() {
 		for x.dht.RoutingTable().Size() == 0 && time.Now().Before(deadline) {
 			time.Sleep(time.Millisecond) // identify fills the table and tells nobody
 		}
-		if len(s.nodes) <= 50 { // all of them are near
-			_, _ = x.dht.GetClosestPeers(ctx, string(x.h.ID()))
-		} else if err := <-x.dht.RefreshRoutingTable(); err != nil && ctx.Err() == nil {
-			s.t.Logf("refresh: %v", err)
-		}
+		// Whom a node looks for first is itself; tables fill from that, and from the look-ups of others.
+		_, _ = x.dht.GetClosestPeers(ctx, string(x.h.ID()))
 	})
 	table, conns := []int{}, []int{}
 	for _, x := range s.nodes {
@@ -367,7 +389,7 @@ func (s *sim) announce() {
 	authors := s.authors()
 	for _, x := range s.nodes {
 		if x.liar {
-			for range 8 {
+			for range 2 {
 				x.topics = append(x.topics, authors[s.rng.IntN(len(authors))].topics...)
 			}
 			x.frames = [][]byte{s.lie(x, authors[s.rng.IntN(len(authors))].author)}
