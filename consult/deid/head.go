@@ -268,7 +268,8 @@ func (w *rewriter) sequence(i, next int, depth uint8, cd coding, sc scope) (piec
 		w.note(e.Tag, empty)
 	}
 	if e.VR == [2]byte{'U', 'N'} && e.Undefined {
-		b := appendHeader(nil, e.Tag, e.VR, undefinedLength, cd)
+		b := appendHeader(nil, e.Tag, e.VR, 0, cd)
+		copy(b[len(b)-4:], []byte{0xFF, 0xFF, 0xFF, 0xFF}) // undefined length
 		b = append(b, items...)
 		return piece{e.Tag, appendTag(b, 0xFFFEE0DD, 0, inner), -1}, true
 	}
@@ -292,8 +293,6 @@ func (w *rewriter) items(from, to int, depth uint8, cd coding) []byte {
 	}
 	return out
 }
-
-const undefinedLength = 0xFFFFFFFF
 
 // appendHeader writes tag, VR and length as they stand at this place (PS3.5 §7.1).
 func appendHeader(out []byte, t study.Tag, vr [2]byte, n int, cd coding) []byte {
