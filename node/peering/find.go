@@ -125,7 +125,10 @@ func (d *discovery) mend(ctx context.Context) {
 
 // off says that nobody on the LAN is to be looked for, or could be.
 func (d *discovery) off() bool {
-	return !d.n.cfg.MDNS || !slices.ContainsFunc(d.h.Network().ListenAddresses(), func(a ma.Multiaddr) bool { return !manet.IsIPLoopback(a) })
+	return !d.n.cfg.MDNS || !slices.ContainsFunc(d.h.Network().ListenAddresses(), func(a ma.Multiaddr) bool {
+		ip, err := manet.ToIP(a) // a place at a relay is no address of the LAN
+		return err == nil && !ip.IsLoopback()
+	})
 }
 
 const onlyLoopback = "only loopback is listened on"
