@@ -265,7 +265,7 @@ func (s *Shelf) locate(ctx context.Context, in dicomweb.Instance) (*located, err
 		return nil, err
 	}
 	at, err := hold(s.d, func() (*located, error) {
-		if place := x.h.places[in.Path.Instance]; place != nil {
+		if place := x.h.places[in.Instance]; place != nil {
 			return x.h.locate(p, place), nil
 		}
 		return nil, dicomweb.ErrAbsent

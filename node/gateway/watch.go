@@ -176,7 +176,7 @@ func (w *Watch) look(ctx context.Context) {
 	}
 	w.mu.Lock()
 	if fault != "" && fault != w.fault {
-		w.cfg.Log.WarnContext(ctx, "watch: "+faultKind(fault))
+		w.cfg.Log.WarnContext(ctx, "watch: fault", slog.String("what", faultKind(fault)))
 	}
 	w.waiting, w.fault = waiting, fault
 	w.mu.Unlock()
@@ -199,14 +199,18 @@ func plainError(err error) string {
 // list finds the files of a folder, in sorted order.
 func (w *Watch) list(ctx context.Context, root string) ([]found, error) {
 	var out []found
+	var part error // of the folder that cannot be read: what it held is not forgotten
 	err := filepath.WalkDir(root, func(p string, e fs.DirEntry, err error) error {
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err != nil && p == root:
 			return err
+		case errors.Is(err, fs.ErrNotExist): // gone since
+			return nil
 		case err != nil:
-			return nil // gone since, or not ours to read: seen at the next look
+			part = err
+			return nil
 		case p != root && ignored(e.Name()), e.IsDir() && w.cfg.Done != "" && filepath.Clean(p) == filepath.Clean(w.cfg.Done):
 			if e.IsDir() {
 				return fs.SkipDir
@@ -223,7 +227,7 @@ func (w *Watch) list(ctx context.Context, root string) ([]found, error) {
 		}
 		return nil
 	})
-	return out, err
+	return out, errors.Join(err, part)
 }
 
 // ignored are names that belong to a copy under way, or to the system.
@@ -306,8 +310,8 @@ func (w *Watch) takeAll(ctx context.Context, ready []found) error {
 }
 
 func lastWithin(files []found, dir string) int {
-	for i := len(files) - 1; i >= 0; i-- {
-		if within(files[i].path, dir) {
+	for i, f := range slices.Backward(files) {
+		if within(f.path, dir) {
 			return i
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -64,9 +65,7 @@ func Start(t testing.TB, more map[string]any) *Server {
 		"UnknownSopClassAccepted": true,
 		"ConcurrentJobs":          2,
 	}
-	for k, v := range more {
-		settings[k] = v
-	}
+	maps.Copy(settings, more)
 	b, err := json.Marshal(settings)
 	if err != nil {
 		t.Fatal(err)
