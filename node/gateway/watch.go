@@ -210,7 +210,7 @@ func (w *Watch) list(ctx context.Context, root string) ([]found, error) {
 			return nil
 		case err != nil:
 			part = err
-			return nil
+			return nil //nolint:nilerr // the rest is read
 		case p != root && ignored(e.Name()), e.IsDir() && w.cfg.Done != "" && filepath.Clean(p) == filepath.Clean(w.cfg.Done):
 			if e.IsDir() {
 				return fs.SkipDir
