@@ -73,9 +73,10 @@ type memoryConn struct {
 	wrote bytes.Buffer
 }
 
-func (c *memoryConn) Write(b []byte) (int, error)      { return c.wrote.Write(b) }
-func (*memoryConn) Close() error                       { return nil }
-func (*memoryConn) LocalAddr() net.Addr                { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
+func (c *memoryConn) Write(b []byte) (int, error) { return c.wrote.Write(b) }
+func (*memoryConn) Close() error                  { return nil }
+func (*memoryConn) LocalAddr() net.Addr           { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
+
 func (*memoryConn) RemoteAddr() net.Addr               { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 2} }
 func (*memoryConn) SetDeadline(time.Time) error        { return nil }
 func (*memoryConn) SetReadDeadline(t time.Time) error  { return nil }
