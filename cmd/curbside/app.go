@@ -185,7 +185,7 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 
 // later are commands of the scripting contract that a later version brings.
 var later = map[string]bool{
-	"backup": true,
+	"backup":       true,
 	"audit export": true,
 }
 
