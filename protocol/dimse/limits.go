@@ -31,7 +31,7 @@ const (
 	artim      = 30 * time.Second // PS3.8 §9.1.5: for what opens and closes an association
 	lingerTime = 5 * time.Second  // ARTIM where we wait for the other side to close: nothing is to come
 	idleTime   = 60 * time.Second // between PDUs, and for a PDU to come whole
-	turnTime   = 10 * time.Second // how long a new association waits for one of the places
+	turnTime   = 25 * time.Second // how long a new association waits for one of the places
 	writeTime  = 60 * time.Second
 
 	// A data set must come on: less than this within idleTime is no transfer but a hold-up.
