@@ -112,7 +112,7 @@ func (n *Node) Mailbox(ctx context.Context, at identity.PeerAddrs, f func(*mailb
 	defer n.work.Done()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(own, cancel)()
+	defer context.AfterFunc(own, cancel)() //nolint:contextcheck // it ends with the node as well
 	to := targets([]identity.PeerAddrs{at}, n.id)
 	if len(to) == 0 {
 		return ErrUnreachable

@@ -123,7 +123,7 @@ func (c *Client) Deposit(to Address, items [][]byte) (kept int, err error) {
 		}
 		if derr != nil && !isAnswer(derr) {
 			c.abort()
-			<-wrote
+			_ = <-wrote // it fails too
 			return kept, err
 		}
 	}

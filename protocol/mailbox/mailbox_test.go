@@ -115,7 +115,7 @@ func (m *memory) Read(BoxID, Want, []byte) ([]byte, [][32]byte, error) { return 
 // clock goes by the real time, as streams do.
 type clock struct{}
 
-func (clock) Now() time.Time { return time.Now() } //nolint:forbidigo // tests go by the real clock, or a bubble's
+func (clock) Now() time.Time { return time.Now() }
 
 func (clock) AfterFunc(d time.Duration, f func()) func() bool { return time.AfterFunc(d, f).Stop }
 

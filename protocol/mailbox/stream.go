@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -96,7 +97,7 @@ func (c *conn) hello(software string) (own, theirs [32]byte, err error) {
 	t, b, err := c.read(smallMax, firstTime)
 	if err != nil {
 		c.abort()
-		<-said
+		_ = <-said // it fails too
 		return own, theirs, err
 	}
 	if err := <-said; err != nil {
@@ -109,10 +110,8 @@ func (c *conn) hello(software string) (own, theirs [32]byte, err error) {
 	if err != nil {
 		return own, theirs, err
 	}
-	for _, v := range h.Versions {
-		if v == version {
-			return own, h.Nonce, nil
-		}
+	if slices.Contains(h.Versions, version) {
+		return own, h.Nonce, nil
 	}
 	return own, theirs, fmt.Errorf("no common version: %w", ErrProtocol)
 }

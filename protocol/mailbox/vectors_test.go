@@ -113,6 +113,7 @@ func check(t frameType, b []byte) error {
 	case frameWant:
 		_, err := decode(b, checkWants)
 		return err
+	case frameRange, frameRefuse, frameEnd: // as protocol/exchange has them
 	}
 	return nil
 }
