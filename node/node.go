@@ -175,7 +175,7 @@ func (n *Node) Run(ctx context.Context, ready func()) error {
 		return err
 	}
 	if boxes != nil {
-		defer boxes.Close() //nolint:errcheck // what was taken is on the medium
+		defer boxes.Close()
 		config.Mailboxes = boxes
 		var sweeping sync.WaitGroup
 		defer sweeping.Wait()

@@ -324,7 +324,7 @@ func (d *Desk) mailPending(ctx context.Context, p *person, inv identity.Invite, 
 	if _, still := p.vault.Get(tablePending, key); still {
 		row.MailedMS = d.nowMS()
 		if err := p.vault.Put(tablePending, key, wire.MustMarshal(row)); err != nil {
-			d.log.Warn("deposit not noted: it is made again", slog.Any("error", err))
+			d.log.WarnContext(ctx, "deposit not noted: it is made again", slog.Any("error", err))
 		}
 	}
 	return true
