@@ -47,6 +47,14 @@ func newPathOn(up *uplink, delay time.Duration, buffer int) *path {
 	return &path{up: up, delay: delay, buffer: buffer, packets: make(chan packet, 1<<12), closed: make(chan struct{})}
 }
 
+// reset begins to count anew.
+func (u *uplink) reset() (sent int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	sent, u.sent = u.sent, 0
+	return sent
+}
+
 // take puts bytes on the way and says when they are sent, and how long the writer waits.
 func (u *uplink) take(n, buffer int) (at time.Time, wait time.Duration) {
 	u.mu.Lock()

@@ -181,7 +181,7 @@ func (g *group) times() (bytes, last float64) {
 	for _, h := range g.hosts[1:] {
 		last = max(last, h.doneAt.Sub(g.begun).Seconds())
 	}
-	return float64(g.hosts[0].up.sent) / float64(g.bytes), last / (float64(g.bytes) / g.hosts[0].up.rate)
+	return float64(g.hosts[0].up.reset()) / float64(g.bytes), last / (float64(g.bytes) / g.hosts[0].up.rate)
 }
 
 // Eight readers of a source on a thin uplink: it sends each byte about once, and the last reader is
@@ -194,7 +194,7 @@ func TestFanOut(t *testing.T) {
 			g.link(g.hosts[0], r, 40*time.Millisecond)
 		}
 		time.Sleep(time.Second)
-		g.hosts[0].up.sent = 0
+		g.hosts[0].up.reset()
 		g.begin(readers...)
 		g.tick()
 		time.Sleep(700 * time.Millisecond)
@@ -230,7 +230,7 @@ func fan(t *testing.T, f func(g *group, cut []func())) (bytes, last float64) {
 			}
 		}
 		time.Sleep(time.Second)
-		g.hosts[0].up.sent = 0
+		g.hosts[0].up.reset()
 		g.tick()
 		f(g, cuts)
 		g.close()
