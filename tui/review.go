@@ -276,8 +276,8 @@ func (d *disclosure) rows(w, h int) []string {
 			if x.decided != "" {
 				mark = "[" + x.decided[:1] + "]"
 			}
-			where := "…" + x.sop[max(0, len(x.sop)-8):]
-			text = " " + mark + " " + fit(where, 10) + " " + x.reason
+			where := "…" + line(x.sop[max(0, len(x.sop)-8):]) // a cut may fall into a character
+			text = " " + mark + " " + fit(where, 10) + " " + line(x.reason)
 		} else if i-len(d.items) < len(summary) {
 			text = "     " + summary[i-len(d.items)]
 		}
