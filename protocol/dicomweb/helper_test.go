@@ -159,6 +159,7 @@ func serve(t *testing.T, h Source, change func(*Config)) *httptest.Server {
 	}
 	s := httptest.NewUnstartedServer(nil)
 	s.Config = Server(NewHandler(cfg))
+	s.Config.ReadHeaderTimeout = max(cfg.Quiet, time.Second) // HeaderTime is long for a test
 	s.Start()
 	t.Cleanup(s.Close)
 	return s

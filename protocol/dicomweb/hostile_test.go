@@ -44,7 +44,6 @@ func TestSlowPeers(t *testing.T) {
 	h := newHeld()
 	h.put(Path{"1.1", "1.2", "1.3"}, explicitLE, 1, bytes.Repeat([]byte("x"), 64<<20))
 	s := serve(t, h, func(c *Config) { c.Quiet, c.Rate = 200*time.Millisecond, 1<<20 })
-	s.Config.ReadHeaderTimeout = 200 * time.Millisecond
 	store := func(length int) string {
 		return fmt.Sprintf("POST %s/studies HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Type: multipart/related; type=\"application/dicom\"; boundary=b\r\nContent-Length: %d\r\n\r\n--b\r\n", Root, writeKey, length)
 	}
