@@ -222,11 +222,12 @@ func (d *Desk) listing(p *person, was *listed) (*listed, error) {
 		return &listed{problem: problem}, nil
 	}
 	now := d.nowMS()
-	var attests string
+	var ids strings.Builder
 	for _, v := range d.vouchesServed(p.id) {
 		id := identity.RecordID(v.Attest)
-		attests += string(id[:])
+		ids.Write(id[:])
 	}
+	attests := ids.String()
 	if was != nil && was.bytes != nil && was.attests == attests && sameListing(&was.listing, &want) && now-was.listing.FromMS < listingNewMS && now >= was.listing.FromMS {
 		return was, nil
 	}
@@ -237,7 +238,7 @@ func (d *Desk) listing(p *person, was *listed) (*listed, error) {
 	want.Number, want.FromMS, want.UntilMS = number, now, now+listingLastsMS
 	b, err := p.device.SignListing(want)
 	if err != nil {
-		return &listed{problem: err.Error()}, nil
+		return &listed{problem: err.Error()}, nil //nolint:nilerr // it is shown as the problem
 	}
 	l, err := identity.ReadListing(b)
 	if err != nil {
@@ -259,7 +260,7 @@ func (d *Desk) nextListing(p *person) (uint64, error) {
 		_ = wire.Unmarshal(value, &number) // a damaged row begins again from the time
 	}
 	if number == 0 {
-		number = uint64(max(0, d.nowMS()/1000)) //nolint:gosec // bounded below; a restored vault must not go back
+		number = uint64(max(0, d.nowMS()/1000)) // a restored vault must not go back
 	}
 	number++
 	if err := p.vault.Put(tableOwn, "listing", wire.MustMarshal(number)); err != nil {

@@ -353,7 +353,7 @@ func (d *Desk) wherabouts(l *live) []identity.PeerAddrs {
 
 // offerWords is A's part: commit, wait for B's person, reveal, compare.
 func (d *Desk) offerWords(ctx context.Context, s peering.Stream, l *live, emit func(control.LiveEvent) error) (began bool, err error) {
-	defer s.Close() //nolint:errcheck // what counts was read
+	defer s.Close()
 	own := identity.SASParty{Person: l.p.id, Device: l.p.device.ID(), Nonce: wire.NewSecret()}
 	err = d.say(s, helloMsg{Version: 1, Whom: l.other, Records: d.ownRecords(l.p), Commit: own.Commit()})
 	if err != nil {
@@ -388,7 +388,7 @@ func (d *Desk) offerWords(ctx context.Context, s peering.Stream, l *live, emit f
 // respond is B's part.
 func (d *Desk) respond(ctx context.Context, l *live, o *offer, emit func(control.LiveEvent) error) error {
 	defer close(o.done)
-	defer o.stream.Close() //nolint:errcheck // what counts was read
+	defer o.stream.Close()
 	d.mu.Lock()
 	l.begun = true
 	d.mu.Unlock()

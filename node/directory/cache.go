@@ -103,6 +103,7 @@ func (c *Cache) Take(frame []byte, from identity.PeerID, passed bool, nowMS int6
 	defer c.mu.Unlock()
 	old := c.entries[e.Person]
 	switch newer(old, l) {
+	case newest:
 	case older:
 		if !passed && old.Listing.Device == l.Device {
 			return Taken{}, fmt.Errorf("%w: a newer one was seen", ErrLie)

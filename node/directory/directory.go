@@ -173,7 +173,7 @@ func WriteFrame(w io.Writer, body []byte) error {
 	if len(body) > FrameMax {
 		return ErrFrame
 	}
-	_, err := w.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(body))), body...)) //nolint:gosec // FrameMax bounds it
+	_, err := w.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(body))), body...))
 	return err
 }
 
@@ -195,4 +195,4 @@ func ReadFrame(r io.Reader) ([]byte, error) {
 }
 
 // Encode writes a request.
-func (r Request) Encode() ([]byte, error) { return wire.Marshal(r) }
+func (r *Request) Encode() ([]byte, error) { return wire.Marshal(r) }
