@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -68,7 +70,7 @@ func (a *app) addRequest(arg string) (control.ContactAddRequest, error) {
 		return control.ContactAddRequest{Link: arg}, nil
 	}
 	if isID(arg) {
-		if _, err := os.Stat(arg); err != nil {
+		if _, err := os.Stat(arg); errors.Is(err, fs.ErrNotExist) {
 			return control.ContactAddRequest{Person: strings.ToLower(arg)}, nil
 		}
 	}

@@ -120,7 +120,7 @@ func (a *app) launch(ctx context.Context, viewer string, o *openReply) ([]string
 		return nil, control.Errorf(control.Refused, "the viewer %s is not there", argv[0]).
 			WithHint("set another with: curbside config set viewer …, or see the addresses with --print")
 	}
-	cmd := exec.Command(program, argv[1:]...) //nolint:gosec,noctx // the user's own choice; it outlives this command
+	cmd := exec.Command(program, argv[1:]...) //nolint:noctx // the user's own choice; it outlives this command
 	if err := cmd.Start(); err != nil {
 		return nil, control.Errorf(control.Refused, "the viewer does not start: %v", errors.Unwrap(err))
 	}

@@ -312,7 +312,7 @@ func (d *Desk) initiate(ctx context.Context, net Network, l *live, emit func(con
 		select {
 		case o := <-l.theirs:
 			cancel()
-			<-ended
+			<-ended //nolint:errcheck // called off: how does not matter
 			return d.respond(ctx, l, o, emit)
 		case err := <-ended:
 			cancel()

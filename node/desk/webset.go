@@ -140,7 +140,7 @@ func webText(vr, s string) any {
 
 // findBulk follows a path that webElement made: a tag, then item and tag, from 1.
 func findBulk(set object.Set, path []string) *object.Element {
-	for depth := 0; depth < 64; depth++ {
+	for range 64 {
 		tag, err := strconv.ParseUint(path[0], 16, 32)
 		if err != nil {
 			return nil

@@ -302,7 +302,7 @@ func (s *sim) corrupt(x *simNode) {
 		return out
 	}
 	x.h.SetStreamHandler(kadID, func(st network.Stream) {
-		defer st.Reset() //nolint:errcheck // nothing is lost
+		defer st.Reset()
 		r, w := msgio.NewVarintReaderSize(st, network.MessageSizeMax), msgio.NewVarintWriter(st)
 		for {
 			b, err := r.ReadMsg()

@@ -80,6 +80,7 @@ func newTally(out func(peer.AddrInfo)) *tally {
 }
 
 func (t *tally) add(found []peer.AddrInfo) {
+	//nolint:gosec // an even choice among addresses, no secret
 	rand.Shuffle(len(found), func(i, j int) { found[i], found[j] = found[j], found[i] })
 	found = found[:min(len(found), namedMax)]
 	var source []peer.ID

@@ -102,7 +102,7 @@ func (n *Node) dialogue(ctx context.Context, s network.Stream, f func(context.Co
 	n.mu.Unlock()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(own, cancel)()
+	defer context.AfterFunc(own, cancel)() //nolint:contextcheck // the node may end before who asked
 	defer context.AfterFunc(ctx, func() { _ = s.Reset() })()
 	if s.Scope().ReserveMemory(directoryMemory, network.ReservationPriorityMedium) != nil {
 		_ = s.Reset()

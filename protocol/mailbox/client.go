@@ -123,7 +123,7 @@ func (c *Client) Deposit(to Address, items [][]byte) (kept int, err error) {
 		}
 		if derr != nil && !isAnswer(derr) {
 			c.abort()
-			_ = <-wrote // it fails too
+			<-wrote //nolint:errcheck // it fails too
 			return kept, err
 		}
 	}

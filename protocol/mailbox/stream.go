@@ -97,7 +97,7 @@ func (c *conn) hello(software string) (own, theirs [32]byte, err error) {
 	t, b, err := c.read(smallMax, firstTime)
 	if err != nil {
 		c.abort()
-		_ = <-said // it fails too
+		<-said //nolint:errcheck // it fails too
 		return own, theirs, err
 	}
 	if err := <-said; err != nil {
