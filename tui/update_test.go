@@ -147,6 +147,8 @@ func TestContacts(t *testing.T) {
 		d.press("enter")
 		d.did("add curbside:i/XYZ")
 		d.press("j", "v")
+		d.sees("Four live words")
+		d.press("enter")
 		d.seesNot("11111 22222") // what must be read aloud is never shown first
 		d.write("12345 67890")
 		d.press("enter")

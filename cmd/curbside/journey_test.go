@@ -136,6 +136,7 @@ func (w *terminal) request(to string) {
 	w.wait("Inbox")
 	w.keys("n")
 	w.wait("Which study?")
+	w.wait("CT chest") // the list is here
 	w.keys("Space", "Enter")
 	w.wait("carry the patient's name")
 	w.keys("Down", "Enter")

@@ -42,7 +42,7 @@ and %u is {weasis} for a program called weasis, else {url}. "weasis" alone opens
 A web viewer must be allowed to ask: see serve --web-origin.`,
 		Example: `  curbside config set viewer weasis
   curbside open 7f3a
-  curbside open 7f3a --viewer "Slicer --python-code {dir}"
+  curbside open 7f3a --viewer "aliza {dir}"
   curbside config set viewer "https://viewer.example.org/viewer?StudyInstanceUIDs={study}"
   curbside open --study 81b4 --print         the addresses alone`,
 		Args:              places("[CASE]"),
