@@ -29,7 +29,7 @@ func (c *casePage) stick() tea.Cmd {
 		return c.r.say("bad", "✗ nobody else is in this case")
 	}
 	return c.r.open(newSheet(c.r, "Write a bundle for a stick", "write", []string{
-		c.who(), "What they lack of this case, with its studies, in a file that only they can open. They read it with: curbside bundle read FILE, or under Transfers.",
+		c.who(), "What they lack of this case, with its studies, in a file that only they can open. They read it with: curbside bundle read FILE, or under Network.",
 	}, []blank{
 		{name: "for", options: names},
 		{name: "file", must: true, hint: "an absolute path, on the node's computer, such as /media/stick/case.curbside"},

@@ -359,10 +359,10 @@ func newAudit(r *root) screen {
 	return t
 }
 
-// newTransfers lists what is on its way, and above it who is connected.
+// newTransfers is the network page: who is reached how or why not, and below it what is on its way.
 func newTransfers(r *root) screen {
 	t := &table[control.Transfer]{
-		r: r, s: newScope(r.scope.ctx), name: "Transfers", op: control.TransferList, in: []string{"transfers"}, empty: "nothing on its way",
+		r: r, s: newScope(r.scope.ctx), name: "Network", op: control.TransferList, in: []string{"transfers"}, empty: "nothing on its way",
 	}
 	p := &transfers{table: t}
 	t.head = func(int) string { return "    " + fit("CASE", 7) + " " + fit("PEER", 22) + " TRANSFER" }

@@ -12,7 +12,7 @@ import (
 // newHelp is generated from the key table, for the contexts that hold here.
 func newHelp(r *root, contexts []string) overlay {
 	names := map[string]string{
-		"list": "List", "inbox": "Cases", "studies": "Studies", "contacts": "Contacts", "directory": "Directory", "transfers": "Transfers", "case": "Case",
+		"list": "List", "inbox": "Cases", "studies": "Studies", "contacts": "Contacts", "directory": "Directory", "transfers": "Network", "case": "Case",
 		"series": "Series", "thread": "Thread", "image": "Image", "full": "Full screen", "tool": "Tool", "windowing": "Window", "draw": "Draw", "chosen": "Mark", "panes": "Two panes", "report": "Report", "request": "Request",
 		"move": "Move", "tabs": "Tabs", "all": "Everywhere",
 	}

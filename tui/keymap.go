@@ -206,7 +206,7 @@ var keymap = []binding{
 	{"tabs", "tab-1", []string{"1"}, "inbox", ""},
 	{"tabs", "tab-2", []string{"2"}, "sent", ""},
 	{"tabs", "tab-3", []string{"3"}, "contacts", ""},
-	{"tabs", "tab-4", []string{"4"}, "transfers", ""},
+	{"tabs", "tab-4", []string{"4"}, "network", ""},
 	{"tabs", "tab-5", []string{"5"}, "audit", ""},
 	{"tabs", "tab-6", []string{"6"}, "studies", ""},
 	{"tabs", "tab-next", []string{"tab", "l", "right"}, "next tab", ""},
