@@ -10,6 +10,7 @@ import (
 // thing that its user sees on return, and the reader sees when it was acknowledged. Between any two
 // steps a process is killed with SIGKILL, and neither is lost.
 func TestF05CriticalSurvives(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("kills processes for a while")
 	}

@@ -19,6 +19,7 @@ const groupTime = 3 * time.Minute
 // consultants and an observer, five processes, from the request to the signed consensus, with one
 // consultant offline for half of it and the other removed half-way.
 func TestGroupConsult(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("runs five processes for a while")
 	}

@@ -67,6 +67,7 @@ func (w *terminal) typed(text string) { w.tmux("send-keys", "-l", text) }
 // real nodes: the clinic asks through the wizard and its review, the reader accepts, replies, reports
 // and signs, and the clinic acknowledges.
 func TestJourney(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("drives a terminal")
 	}

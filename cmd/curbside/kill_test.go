@@ -37,6 +37,7 @@ const (
 //
 //	go test ./cmd/curbside -run TestKills -v -timeout 20m -kills 200 [-seed N]
 func TestKills(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("kills processes for a while")
 	}
