@@ -102,7 +102,10 @@ commands. It prints "ready" on stderr when it accepts them, and logs to stderr. 
 SIGTERM stops it cleanly.
 
 Nobody is contacted but colleagues, the nodes named with --bootstrap and --relay, those of the
-local network and, through these, nodes of the same private DHT, unless --no-dht is given.`,
+local network and, through these, nodes of the same private DHT, unless --no-dht is given.
+
+With --dicom, callers named by --dicom-allow store studies, find them (C-FIND) and have them sent
+to a destination that "gateway destination add" named (C-MOVE, by its AE title). Nobody else may.`,
 		Example: `  curbside serve
   curbside serve --listen 0.0.0.0:4001 --bootstrap /dns/node.example.org/tcp/4001/p2p/12D3…
   curbside serve --relay /dns/relay.example.org/tcp/4001/p2p/12D3…      behind NAT

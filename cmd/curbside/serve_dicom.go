@@ -10,9 +10,9 @@ import (
 // dicomFlags are the flags of the hospital side's DICOM listener.
 func (n *netFlags) dicomFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&n.dicom.Addr, "dicom", "", "take DICOM at `HOST:PORT` from modalities and PACS")
+	f.StringVar(&n.dicom.Addr, "dicom", "", "take DICOM at `HOST:PORT` from modalities and PACS, and answer their queries")
 	f.StringVar(&n.dicom.AETitle, "ae-title", "", "`TITLE` that the DICOM listener goes by (default CURBSIDE)")
-	f.StringArrayVar(&n.dicom.Allow, "dicom-allow", nil, "`AET[@HOST]` that may store; without one only C-ECHO is answered (repeatable)")
+	f.StringArrayVar(&n.dicom.Allow, "dicom-allow", nil, "`AET[@HOST]` that may store, query and retrieve; without one only C-ECHO is answered (repeatable)")
 	f.BoolVar(&n.dicom.Cleartext, "dicom-cleartext", false, "DICOM without TLS, also beyond this machine: the network is yours")
 	f.StringVar(&n.dicom.Cert, "dicom-tls-cert", "", "PEM `FILE` with the DICOM listener's certificate")
 	f.StringVar(&n.dicom.Key, "dicom-tls-key", "", "PEM `FILE` with its key")

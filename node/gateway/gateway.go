@@ -3,6 +3,8 @@
 // an import; it knows no case and keeps nothing itself.
 //
 //	modality, PACS -> listener    -> Door           -> (desk: the one import path)
+//	PACS, viewer  <-> listener   <-  Shelf of Door     C-FIND and C-MOVE of callers on the list;
+//	                                                   a C-MOVE goes to a destination, by its AE title
 //	desk, commands -> Destination -> PACS, archive
 //
 // A destination is a table of config.toml, named by its user. What it is asked for comes back

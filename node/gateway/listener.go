@@ -28,6 +28,8 @@ type Door interface {
 	Holds(sopClass, sopUID string) bool
 	// Room reports whether another instance may come: there is a floor to free disk space.
 	Room() bool
+	// Shelf opens what callers on the list may query and retrieve.
+	Shelf(ctx context.Context) (Shelf, error)
 }
 
 // Taken says what became of a file at the door: new, duplicate, conflict or refused.
@@ -50,7 +52,7 @@ const (
 type Listen struct {
 	Addr      string // HOST:PORT; empty: no listener
 	AETitle   string
-	Allow     []string // AET or AET@HOST; nobody but these may store
+	Allow     []string // AET or AET@HOST; nobody but these may store, query and retrieve
 	Cleartext bool     // without TLS beyond loopback
 	Cert, Key string   // PEM files; with them it speaks TLS
 	CA        string   // PEM file: callers show a certificate of it
@@ -135,7 +137,7 @@ func (g *Gateway) Serve(ctx context.Context, set Listen, door Door, ready func(a
 	server := &dimse.Server{
 		AETitle: set.AETitle, Allowed: ln.allowed, Store: ln.store, Ended: ln.ended,
 		Syntaxes: func(uid string) bool { _, ok := study.SyntaxOf(uid); return ok },
-		Commit:   ln.commit, Report: g.reported,
+		Commit:   ln.commit, Report: g.reported, Find: ln.find, Move: ln.move,
 	}
 	if set.Cert != "" {
 		conf, err := serverTLS(set)

@@ -26,18 +26,36 @@ type sending struct {
 	out    []Stored
 	next   int // the first file that was not tried to its end
 	failed int // tries since one went through
+
+	// Of the C-MOVE that asks for it, if one does; each hears of every file, and ends it all by failing.
+	originator   string
+	originatorID uint16
+	each         func() error
+}
+
+func newSending(d *dicom, files []File) *sending {
+	s := &sending{d: d, files: files}
+	for _, f := range files {
+		s.out = append(s.out, Stored{SOPClass: f.SOPClass, SOPUID: f.SOPUID, State: Failed, Detail: "not sent"})
+	}
+	return s
 }
 
 // Store is C-STORE of instances, each in its own transfer syntax. A broken association is opened
 // again, with growing pauses, and goes on where it was; at the end the destination is asked to
 // commit to what it took.
 func (d *dicom) Store(ctx context.Context, files []File) ([]Stored, Commitment, error) {
-	s := &sending{d: d, files: files}
-	for _, f := range files {
-		s.out = append(s.out, Stored{SOPClass: f.SOPClass, SOPUID: f.SOPUID, State: Failed, Detail: "not sent"})
+	s := newSending(d, files)
+	err := s.run(ctx)
+	if err == nil {
+		err = d.secured(ctx, files, s.out)
 	}
-	var err error
-	for s.next < len(files) {
+	return s.out, least(s.out), err
+}
+
+// run sends all there is, over as many associations as it takes.
+func (s *sending) run(ctx context.Context) (err error) {
+	for s.next < len(s.files) {
 		before := s.next
 		if err = s.association(ctx); err == nil {
 			continue
@@ -48,7 +66,7 @@ func (d *dicom) Store(ctx context.Context, files []File) ([]Stored, Commitment, 
 		if s.failed++; ctx.Err() != nil || s.failed > triesMax || !transient(err) {
 			break
 		}
-		d.g.cfg.Log.WarnContext(ctx, "sending again", slog.Int("try", s.failed), slog.Any("error", err))
+		s.d.g.cfg.Log.WarnContext(ctx, "sending again", slog.Int("try", s.failed), slog.Any("error", err))
 		if !pause(ctx, time.Second<<(s.failed-1)) {
 			break
 		}
@@ -56,10 +74,7 @@ func (d *dicom) Store(ctx context.Context, files []File) ([]Stored, Commitment, 
 	if ctx.Err() != nil {
 		err = ctx.Err()
 	}
-	if err == nil {
-		err = d.secured(ctx, files, s.out)
-	}
-	return s.out, least(s.out), err
+	return err
 }
 
 // transient reports whether another try may go better.
@@ -67,8 +82,11 @@ func transient(err error) bool {
 	if r, ok := errors.AsType[*dimse.RejectError](err); ok {
 		return r.Transient()
 	}
-	return !errors.Is(err, dimse.ErrProtocol) && !errors.Is(err, errRead)
+	return !errors.Is(err, dimse.ErrProtocol) && !errors.Is(err, errRead) && !errors.Is(err, errCalledOff)
 }
+
+// errCalledOff says that who wants it wants no more.
+var errCalledOff = errors.New("called off")
 
 // errRead says that a file of ours could not be read: nothing to try again.
 var errRead = errors.New("read instance")
@@ -123,6 +141,7 @@ func (s *sending) association(ctx context.Context) error {
 		return err
 	}
 	defer a.Close()
+	a.Originator, a.OriginatorID = s.originator, s.originatorID
 	ctx, cancel := context.WithCancel(ctx)
 	ahead := readAhead(ctx, s.files[s.next:until])
 	defer func() { cancel(); ahead.wait() }()
@@ -131,6 +150,13 @@ func (s *sending) association(ctx context.Context) error {
 			return err
 		}
 		s.next++
+		if s.each == nil {
+			continue
+		}
+		if err := s.each(); err != nil {
+			_ = released(a) // what was stored is
+			return fmt.Errorf("%w: %w", errCalledOff, err)
+		}
 	}
 	return released(a)
 }

@@ -121,17 +121,29 @@ func (q *Query) take(name, v string) error {
 		return nil // PS3.18 §8.3.3: of the request, not of the search
 	}
 	tag, ok := attribute(name)
-	switch {
-	case v == "" || strings.Trim(v, "*") == "":
-		return nil // universal matching
-	case !ok || !matchable[tag]:
+	if !ok {
+		tag = 0
+	}
+	known, err := q.Want(tag, v)
+	if !known {
 		q.Unknown = append(q.Unknown, name)
-		return nil
-	case strings.Count(v, "*") > wildcardMax:
-		return errQuery
+	}
+	return err
+}
+
+// Want adds an attribute and what its value must be; nothing, and stars alone, match all. known
+// false says that rows do not tell the attribute: it is not matched.
+func (q *Query) Want(tag uint32, v string) (known bool, err error) {
+	switch {
+	case strings.Trim(v, "*") == "":
+		return true, nil // universal matching
+	case !matchable[tag]:
+		return false, nil
+	case len(v) > queryValueMax || strings.Count(v, "*") > wildcardMax:
+		return true, errQuery
 	}
 	q.Match = append(q.Match, Match{Tag: tag, Value: v})
-	return nil
+	return true, nil
 }
 
 // Matches reports whether a row is what the search wants.

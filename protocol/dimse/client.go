@@ -143,7 +143,7 @@ type Outcome struct {
 // Store is C-STORE of a data set in the context's transfer syntax. An error says that the
 // association is over.
 func (a *Assoc) Store(c *Context, sopUID string, dataSet []byte) (Outcome, error) {
-	cmd := &command{field: cStoreRQ, class: c.Abstract, instance: sopUID}
+	cmd := &command{field: cStoreRQ, class: c.Abstract, instance: sopUID, originator: a.Originator, originatorID: a.OriginatorID}
 	id, err := a.request(c, cmd, byteReader(dataSet))
 	if err != nil {
 		return Outcome{}, err

@@ -189,7 +189,9 @@ var uses = map[uint16][]uint16{
 	cStoreRSP:  {elClass, elAnswers, elStatus, elComment, elInstance},
 	cGetRQ:     {elClass, elID, elPriority},
 	cFindRQ:    {elClass, elID, elPriority},
+	cFindRSP:   {elClass, elAnswers, elStatus, elComment},
 	cMoveRQ:    {elClass, elID, elDestination, elPriority},
+	cMoveRSP:   {elClass, elAnswers, elStatus, elComment, elRemaining, elCompleted, elFailed, elWarning},
 	cEchoRQ:    {elClass, elID},
 	cEchoRSP:   {elClass, elAnswers, elStatus},
 	nEventRQ:   {elClass, elID, elInstance, elEvent},
@@ -202,7 +204,7 @@ var uses = map[uint16][]uint16{
 // order is that of the tags.
 var order = []uint16{
 	elClass, elReqClass, elField, elID, elAnswers, elDestination, elPriority, elDataSet, elStatus, elComment,
-	elInstance, elReqInstance, elEvent, elAction, elOriginator, elOriginatorID,
+	elInstance, elReqInstance, elEvent, elAction, elRemaining, elCompleted, elFailed, elWarning, elOriginator, elOriginatorID,
 }
 
 // encode writes the command set. A response that uses does not name gets what all responses have.
@@ -225,6 +227,7 @@ func (c *command) encode() []byte {
 		s, isText := text[el]
 		switch {
 		case !has[el] || isText && s == "" || el == elOriginatorID && c.originator == "":
+		case el == elRemaining && !c.status.Pending() && c.status != Cancelled: // PS3.4 §C.4.2.1.6
 		case isText:
 			b = appendElement(b, el, even(s, el))
 		default:

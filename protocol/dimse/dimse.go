@@ -3,7 +3,8 @@
 //
 //	connection <-> link  PDUs, timers, the state machine of PS3.8 §9.2  (pdu.go, machine.go, link.go)
 //	           <-> Assoc command sets and streams of data              (command.go, message.go)
-//	           <-> Server: C-ECHO, C-STORE, storage commitment         (server.go, serve.go)
+//	           <-> Server: C-ECHO, C-STORE, storage commitment,        (server.go, serve.go)
+//	               C-FIND, C-MOVE                                      (query.go)
 //	               client: C-ECHO, C-STORE, C-FIND, C-GET, C-MOVE,
 //	               storage commitment                                  (client.go)
 //
@@ -65,6 +66,9 @@ const (
 	UnrecognizedOp     Status = 0x0211
 	NotAuthorized      Status = 0x0124
 	OutOfResources     Status = 0xA700
+	CannotCount        Status = 0xA701 // out of resources: unable to calculate number of matches
+	CannotPerform      Status = 0xA702 // out of resources: unable to perform sub-operations
+	NoDestination      Status = 0xA801 // move destination unknown
 	DoesNotMatch       Status = 0xA900
 	CannotUnderstand   Status = 0xC000
 	CoercionWarning    Status = 0xB000

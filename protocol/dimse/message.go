@@ -20,9 +20,13 @@ type Context struct {
 
 // Assoc is an open association. One goroutine uses it at a time.
 type Assoc struct {
-	link     *link
-	Calling  string
-	Called   string
+	link    *link
+	Calling string
+	Called  string
+	// Originator and OriginatorID are of the C-MOVE that causes what is stored here, if one does.
+	Originator   string
+	OriginatorID uint16
+
 	contexts map[byte]*Context
 	sendMax  int // length of a P-DATA-TF that the other side takes
 	lastID   uint16

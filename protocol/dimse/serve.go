@@ -52,8 +52,12 @@ func (s *Server) answer(ctx context.Context, a *Assoc, from Caller, m *message) 
 		return s.commit(ctx, a, from, m, rsp)
 	case nEventRQ:
 		return s.report(ctx, a, from, m, rsp)
+	case cFindRQ:
+		return s.find(ctx, a, from, m, rsp)
+	case cMoveRQ:
+		return s.move(ctx, a, from, m, rsp)
 	case cCancelRQ:
-		return nil // nothing that we do can be called off; it has no answer
+		return nil // what it calls off is over; it has no answer
 	default:
 		if m.field&response != 0 {
 			return a.broken(invalid("an answer to nothing"))

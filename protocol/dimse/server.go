@@ -28,6 +28,12 @@ type Server struct {
 	Commit func(ctx context.Context, from Caller, transaction []byte, syntax string) (Status, func(report func(event uint16, data []byte) error))
 	// Report takes an answer to a commitment that we asked for; nil offers none.
 	Report func(ctx context.Context, from Caller, event uint16, data []byte, syntax string) Status
+	// Find answers a C-FIND; nil offers none. It hands each match over, with Pending or
+	// PendingUnsupported, and ends when match fails: the caller called it off, or is gone.
+	Find func(ctx context.Context, q Ask, match func(s Status, identifier []byte) error) (Status, string)
+	// Move answers a C-MOVE; nil offers none. It says how far it is after each instance, and ends
+	// when progress fails, as Find does.
+	Move func(ctx context.Context, q Ask, progress func(Progress) error) Moved
 	// Ended hears how each association ended: nil where it was released.
 	Ended func(from Caller, err error)
 	// Handshake is done on a new connection before anything is read, for TLS; nil does nothing.
@@ -239,7 +245,7 @@ func (s *Server) negotiate(rq *associate, allowed bool) ([]pcontext, map[byte]*C
 			continue // the first one counts
 		}
 		seen[c.id] = true
-		switch syntax := s.choose(c.transfer); {
+		switch syntax := s.choose(c.abstract, c.transfer); {
 		case !s.offers(c.abstract, allowed):
 			if !allowed && s.offers(c.abstract, true) {
 				ans.result = contextRejected
@@ -263,6 +269,10 @@ func (s *Server) offers(abstract string, allowed bool) bool {
 		return false
 	case abstract == StorageCommitment:
 		return s.Commit != nil || s.Report != nil
+	case findClasses[abstract]:
+		return s.Find != nil
+	case moveClasses[abstract]:
+		return s.Move != nil
 	}
 	return s.Store != nil && Storage(abstract)
 }
@@ -285,9 +295,12 @@ func Storage(abstract string) bool {
 }
 
 // choose takes the first proposed syntax that is known; Implicit and Big Endian yield to Explicit
-// Little Endian.
-func (s *Server) choose(proposed []string) string {
+// Little Endian. Identifiers are written here, and in these two alone.
+func (s *Server) choose(abstract string, proposed []string) string {
 	for _, uid := range proposed {
+		if (findClasses[abstract] || moveClasses[abstract]) && uid != ImplicitLE && uid != ExplicitLE {
+			continue
+		}
 		if s.Syntaxes != nil && !s.Syntaxes(uid) && uid != ImplicitLE {
 			continue
 		}
