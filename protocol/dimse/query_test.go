@@ -93,8 +93,10 @@ func TestMoveCancelled(t *testing.T) {
 func TestQueryLeft(t *testing.T) {
 	t.Parallel()
 	for name, leave := range map[string]func(a *Assoc, c *Context){
-		"gone":    func(a *Assoc, _ *Context) { a.Abort() },
-		"another": func(a *Assoc, c *Context) { _, _ = a.request(c, &command{field: cFindRQ, class: c.Abstract}, byteReader([]byte("abcd"))) },
+		"gone": func(a *Assoc, _ *Context) { a.Abort() },
+		"another": func(a *Assoc, c *Context) {
+			_, _ = a.request(c, &command{field: cFindRQ, class: c.Abstract}, byteReader([]byte("abcd")))
+		},
 	} {
 		ended := make(chan error, 1)
 		s := newStand(t, func(s *Server) {
