@@ -110,8 +110,11 @@ func TestStore(t *testing.T) {
 			if err != nil || out.Status != Success {
 				t.Fatalf("%d bytes: %v %v", n, out, err)
 			}
-			if !bytes.Equal(s.got[uid+" "+syntax], data) {
-				t.Errorf("%d bytes came as %d", n, len(s.got[uid+" "+syntax]))
+			s.mu.Lock()
+			got := s.got[uid+" "+syntax]
+			s.mu.Unlock()
+			if !bytes.Equal(got, data) {
+				t.Errorf("%d bytes came as %d", n, len(got))
 			}
 		}
 	}
