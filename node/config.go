@@ -81,6 +81,8 @@ type Settings struct {
 	DICOMCA   string `toml:"dicom-tls-ca"`
 	// Settle is how long a study that comes from the hospital must be quiet to count as whole.
 	Settle string `toml:"settle"`
+	// Rules draft requests when such studies settle: see desk.ParseRules.
+	Rules []string `toml:"rules"`
 	// Destinations are where the hospital side sends and asks, by name: [destination.NAME].
 	Destinations map[string]gateway.Settings `toml:"destination"`
 	// Web is where DICOMweb is served, WebCert and WebKey its TLS, WebOrigin the web pages that may ask.
@@ -101,7 +103,7 @@ type Settings struct {
 func defaults() Settings {
 	return Settings{
 		Listen: []string{}, Bootstrap: []string{}, Relay: []string{}, Mailbox: []string{}, Targets: []string{}, Hook: []string{}, Views: []string{},
-		WebOrigin: []string{}, Watch: []string{},
+		WebOrigin: []string{}, Watch: []string{}, Rules: []string{},
 		DICOMAllow: []string{}, AETitle: aeTitle, Settle: desk.SettleAfter.String(),
 		Specialties: []string{}, Languages: []string{}, Species: []string{},
 		Consent: "treatment", Trust: "invited", Lock: lockAfter.String(), Graphics: "auto",
@@ -149,6 +151,7 @@ var settings = map[string]setting{
 	"dicom-tls-key":   {parse: parseText, get: func(s Settings) any { return s.DICOMKey }},
 	"dicom-tls-ca":    {parse: parseText, get: func(s Settings) any { return s.DICOMCA }},
 	"settle":          {parse: parseDuration, get: func(s Settings) any { return s.Settle }},
+	"rules":           {parse: parseRules, get: func(s Settings) any { return s.Rules }},
 	"views":           {parse: parseList, get: func(s Settings) any { return s.Views }},
 	"desktop-notices": {parse: parseBool, get: func(s Settings) any { return s.DesktopNotices }},
 	"web":             {parse: parseWeb, get: func(s Settings) any { return s.Web }},
@@ -338,6 +341,8 @@ func parseTargets(s string) (any, error) {
 	_, err := desk.ParseTargets(list.([]string))
 	return list, err
 }
+
+func parseRules(s string) (any, error) { return desk.ParseRules(s) }
 
 func parseDuration(s string) (any, error) {
 	d, err := time.ParseDuration(s)

@@ -51,21 +51,28 @@ your decision first: curbside deid preview STUDY lists them.`,
   curbside form show orthopaedics > form.txt    # what to say; then write form.json
   curbside request --study 81b4 --to "Dr. Quispe" --form form.json --check`,
 		Args: places(),
-		RunE: a.work(func(cmd *cobra.Command, _ []string) error {
-			if err := f.finish(time.Now(), cmd); err != nil {
-				return err
-			}
-			ref, err := a.sendRequest(cmd.Context(), f.req)
-			if err != nil {
-				return err
-			}
-			a.warnAll(ref.Warnings)
-			ref.Warnings = nil
-			return a.emit(ref, func(pg *page) { pg.field("case", ref.Case) })
-		}),
+		RunE: a.work(func(cmd *cobra.Command, _ []string) error { return a.request(cmd, &f) }),
 	}
 	f.flags(a, cmd)
+	for _, name := range []string{"study", "to"} {
+		_ = cmd.MarkFlagRequired(name)
+	}
+	cmd.MarkFlagsOneRequired("question", "form")
+	cmd.AddCommand(a.draftsCmd(), a.draftSendCmd(), a.draftDiscardCmd())
 	return cmd
+}
+
+func (a *app) request(cmd *cobra.Command, f *requestFlags) error {
+	if err := f.finish(time.Now(), cmd); err != nil {
+		return err
+	}
+	ref, err := a.sendRequest(cmd.Context(), f.req)
+	if err != nil {
+		return err
+	}
+	a.warnAll(ref.Warnings)
+	ref.Warnings = nil
+	return a.emit(ref, func(pg *page) { pg.field("case", ref.Case) })
 }
 
 // sendRequest sends a request. At a terminal what there is to warn of is said before.
@@ -112,10 +119,6 @@ func (f *requestFlags) flags(a *app, cmd *cobra.Command) {
 	fs.BoolVar(&f.req.Check, "check", false, "only say what would be warned of or refused; nothing is sent")
 	fs.StringVar(&f.samePatient, "same-patient", "", "the patient `ID` of a study that differs, typed to say that it is one patient")
 	fs.StringVar(&f.reason, "reason", "", "`TEXT`: why --same-patient is so")
-	for _, name := range []string{"study", "to"} {
-		_ = cmd.MarkFlagRequired(name)
-	}
-	cmd.MarkFlagsOneRequired("question", "form")
 	_ = cmd.MarkFlagFilename("form", "json")
 	a.complete(cmd, "study", a.studyIDs)
 	a.complete(cmd, "prior", a.studyIDs)
@@ -138,7 +141,7 @@ func (f *requestFlags) finish(now time.Time, cmd *cobra.Command) error {
 			return err
 		}
 	}
-	if f.form == "" && blank(f.req.Question) {
+	if f.form == "" && blank(f.req.Question) && (f.req.Draft == "" || cmd.Flags().Changed("question")) {
 		return usage("--question is empty")
 	}
 	if f.req.Priority != "" {

@@ -364,6 +364,8 @@ type NewCase struct {
 	OtherPatient *OtherPatient `json:"other_patient,omitempty"`
 	// Profile of de-identification, for a request that is not identified; none is the default one.
 	Profile string `json:"profile,omitempty"`
+	// Draft is a drafted request that this one sends: its study, and what is not said here.
+	Draft string `json:"draft,omitempty"`
 	Choices
 }
 

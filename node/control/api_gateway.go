@@ -12,7 +12,26 @@ var (
 	GatewayFind       = Op[GatewayFindRequest, []FoundStudy]("gateway/find")
 	GatewayFetch      = Stream[GatewayFetchRequest, GatewayFetchEvent]("gateway/fetch")
 	GatewaySend       = Stream[GatewaySendRequest, GatewaySendEvent]("gateway/send")
+	RequestDrafts     = Op[None, []DraftedRequest]("request/drafts")
+	RequestDiscard    = Op[DraftRequest, DraftedRequest]("request/discard")
 )
+
+// DraftedRequest is what a rule drafted when a study settled. It waits until a person sends it, with
+// NewCase.Draft, or discards it. To are contacts as the rule names them. A study has at most one
+// draft, which goes by its id.
+type DraftedRequest struct {
+	Draft    string    `json:"draft"`
+	Study    string    `json:"study"`
+	To       []string  `json:"to"`
+	Priority string    `json:"priority"`
+	Question string    `json:"question"`
+	Time     time.Time `json:"time"`
+}
+
+// DraftRequest names a draft.
+type DraftRequest struct {
+	Draft string `json:"draft"`
+}
 
 // GatewayReport is what curbside gateway status shows. A listener that does not run is null.
 type GatewayReport struct {

@@ -43,7 +43,7 @@ var ErrMismatch = errors.New("not the instance that was announced")
 
 // Take takes one Part 10 file in, through the same path as Import. What it returns as new or as a
 // conflict is durable; concurrent calls share the waiting for the disk. From is who sent it, for
-// nobody but the audit log. An error says that the file may be offered again: the node itself could
+// rules. An error says that the file may be offered again: the node itself could
 // not go on.
 //
 // The file belongs to the person who acts, else to the clinic of this node, else to its first
@@ -98,6 +98,7 @@ type doorRun struct {
 type visitor struct {
 	run  *doorRun
 	file *sealedFile
+	from string
 	done chan error
 }
 
@@ -105,7 +106,7 @@ func newDoor(d *Desk) *door {
 	return &door{d: d, runs: map[identity.PersonID]*doorRun{}, quiet: map[holdingKey]*quiet{}}
 }
 
-func (o *door) take(ctx context.Context, path, _ string, check func(*study.Instance) error) (Taken, error) {
+func (o *door) take(ctx context.Context, path, from string, check func(*study.Instance) error) (Taken, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return Taken{}, internal("take a file in", errors.New(ioDetail(err)))
@@ -132,7 +133,7 @@ func (o *door) take(ctx context.Context, path, _ string, check func(*study.Insta
 	case out.read:
 		return Taken{Status: TakenRefused, Reason: study.Directory, Detail: "a media directory is no instance", Bytes: out.size}, nil
 	}
-	if err := o.commit(run, out.sealed); err != nil {
+	if err := o.commit(run, out.sealed, from); err != nil {
 		return Taken{}, err
 	}
 	in := out.sealed.in
@@ -178,8 +179,8 @@ func (o *door) leave(r *doorRun) {
 
 // commit waits until the file is durable. While one batch is on its way to the disk, the next one
 // gathers.
-func (o *door) commit(r *doorRun, f *sealedFile) error {
-	v := &visitor{run: r, file: f, done: make(chan error, 1)}
+func (o *door) commit(r *doorRun, f *sealedFile, from string) error {
+	v := &visitor{run: r, file: f, from: from, done: make(chan error, 1)}
 	o.mu.Lock()
 	o.waiting = append(o.waiting, v)
 	if !o.committing {
@@ -218,7 +219,7 @@ func (o *door) commitBatch(batch []*visitor) {
 		}
 		err := r.commit(files, &control.ImportResult{}, map[*holding]*control.ImportedStudy{})
 		if err == nil {
-			o.arrived(files)
+			o.arrived(visitors)
 		}
 		for _, v := range visitors {
 			v.done <- err

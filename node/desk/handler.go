@@ -49,6 +49,8 @@ func (d *Desk) Register(mux *http.ServeMux) {
 	control.CaseArchive.Handle(mux, d.CaseArchive)
 
 	control.Request.Handle(mux, d.Request)
+	control.RequestDrafts.Handle(mux, d.RequestDrafts)
+	control.RequestDiscard.Handle(mux, d.RequestDiscard)
 	control.CaseList.Handle(mux, d.CaseList)
 	control.CaseShow.Handle(mux, d.CaseShow)
 	control.CaseWatch.Handle(mux, d.CaseWatch)

@@ -76,6 +76,7 @@ type newCase struct {
 	differs  string   // why studies of differing patients are in one case
 	form     *form.Filled
 	replyTo  string
+	routed   *routed // the draft that is sent, if one is
 
 	cast    *deid.Case // nil for an identified request
 	profile string
@@ -90,11 +91,21 @@ func (d *Desk) planRequest(ctx context.Context, req control.NewCase) (*newCase, 
 		return nil, err
 	}
 	plan := &newCase{p: p}
+	if req.Draft != "" {
+		if err := d.useDraft(plan, &req); err != nil {
+			return nil, err
+		}
+	}
 	if len(req.Studies) == 0 || len(req.To) == 0 {
 		return nil, control.Errorf(control.Usage, "a request needs at least one study and one recipient")
 	}
 	if done, err := d.requestBefore(plan, req); done || err != nil {
 		return plan, err
+	}
+	if plan.routed != nil {
+		if err := d.waiting(plan.routed); err != nil {
+			return nil, err
+		}
 	}
 	if err := plan.decideCase(req); err != nil {
 		return nil, err
@@ -191,7 +202,11 @@ func (plan *newCase) question(req control.NewCase, setting string) error {
 	if plan.form != nil {
 		held = plan.form.Held()
 	}
-	priority, ok := consult.ParsePriority(cmp.Or(req.Priority, held["priority"], consult.PriorityRoutine.String()))
+	var draft routedRow
+	if plan.routed != nil {
+		draft = plan.routed.row
+	}
+	priority, ok := consult.ParsePriority(cmp.Or(req.Priority, held["priority"], draft.Priority, consult.PriorityRoutine.String()))
 	if !ok {
 		return control.Errorf(control.Usage, "priority is stat, urgent or routine")
 	}
@@ -209,7 +224,7 @@ func (plan *newCase) question(req control.NewCase, setting string) error {
 	if err != nil {
 		return control.Errorf(control.Usage, "the form cannot be used: %v", err)
 	}
-	plan.body = consult.RequestBody{Question: cmp.Or(req.Question, held["question"]), Priority: priority, Consent: consent, Context: raw}
+	plan.body = consult.RequestBody{Question: cmp.Or(req.Question, held["question"], draft.Question), Priority: priority, Consent: consent, Context: raw}
 	if req.Deadline == nil && held["needed_by"] != "" {
 		at, err := time.Parse(time.RFC3339, held["needed_by"])
 		if err != nil {
@@ -245,6 +260,11 @@ func (plan *newCase) context(held map[string]string) consult.Context {
 func (d *Desk) openCase(plan *newCase) (control.CaseRef, error) {
 	var none control.CaseRef
 	p, now := plan.p, d.nowMS()
+	if plan.routed != nil { // another command may have sent it meanwhile
+		if err := d.waiting(plan.routed); err != nil {
+			return none, err
+		}
+	}
 	for _, id := range plan.to { // sealing took a while: somebody may have been blocked meanwhile
 		if err := d.mayReceive(p, id); err != nil {
 			return none, err

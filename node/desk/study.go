@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -69,7 +70,7 @@ func (d *Desk) loadStudies() error {
 			return err
 		}
 	}
-	if err := d.loadShares(); err != nil {
+	if err := errors.Join(d.loadShares(), d.door.load()); err != nil {
 		return err
 	}
 	for _, t := range d.threads {
@@ -319,6 +320,8 @@ func (d *Desk) StudyRemove(ctx context.Context, req control.StudyRequest) (contr
 	rows := []vault.Row{
 		{Table: tableStudy, Key: string(h.key.lineage[:]), Delete: true},
 		{Table: tableRemoved, Key: string(h.key.lineage[:])},
+		{Table: tableRouted, Key: string(h.key.lineage[:]), Delete: true},
+		{Table: tableArriving, Key: string(h.key.lineage[:]), Delete: true},
 	}
 	for _, s := range d.shares { // what closed cases had of it goes too; their Links stay, for what was said of it
 		if o := d.studies.held[s.key]; s.original == h.key && o != nil {
