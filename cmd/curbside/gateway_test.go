@@ -275,6 +275,10 @@ func TestHospitalTLS(t *testing.T) {
 	if got, want := dataSets(t, out), dataSets(t, dir); !slices.Equal(got, want) {
 		t.Errorf("%d data sets arrived, %d went", len(got), len(want))
 	}
+	p.must(nil, "gateway", "destination", "add", "pacs", "--aet", "PACS", "--host", "127.0.0.1", "--port", portOf(addr), "--tls", "--tls-ca", theirs)
+	if _, err := p.run("gateway", "echo", "pacs"); err == nil {
+		t.Error("a destination that wants a certificate answers without")
+	}
 	p.must(nil, "gateway", "destination", "add", "pacs", "--aet", "PACS", "--host", "127.0.0.1", "--port", portOf(addr), "--tls")
 	if _, err := p.run("gateway", "echo", "pacs"); err == nil {
 		t.Error("a certificate of nobody we trust is taken")
