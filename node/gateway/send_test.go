@@ -36,7 +36,7 @@ func storescp(t *testing.T, flags ...string) (port int, dir string) {
 	}
 	dir = t.TempDir()
 	_, name, _ := net.SplitHostPort(addr.String())
-	cmd := exec.CommandContext(t.Context(), "storescp", append(append(flags, "-od", dir, "--bit-preserving"), name)...) //nolint:gosec // a test's own words
+	cmd := exec.CommandContext(t.Context(), "storescp", append(append(flags, "-od", dir, "--bit-preserving"), name)...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestSendPlain(t *testing.T) {
 		if err := os.WriteFile(from, ct.Files[i], 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if said, err := exec.CommandContext(t.Context(), tool[0], append(tool[1:], "--uid-never", from, to)...).CombinedOutput(); err != nil { //nolint:gosec // a test's own words
+		if said, err := exec.CommandContext(t.Context(), tool[0], append(tool[1:], "--uid-never", from, to)...).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %v %s", tool, err, said)
 		}
 		b, err := os.ReadFile(to)
