@@ -63,7 +63,7 @@ func (o door) Take(ctx context.Context, path, from, sopClass, sopUID string) (ga
 
 func (o door) Holds(sopClass, sopUID string) bool { return o.n.desk.Holds(sopClass, sopUID) }
 
-func (o door) Shelf(ctx context.Context) (gateway.Shelf, error) { return shelf(o.n.desk.Shelf(ctx)) }
+func (o door) Shelf(ctx context.Context) (gateway.Shelf, error) { return shelf(o.n.desk.OwnShelf(ctx)) }
 
 func (o door) Room() bool {
 	free, ok := diskFree(o.n.cfg.Home)

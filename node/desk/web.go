@@ -26,6 +26,7 @@ type Shelf struct {
 	d      *Desk
 	person identity.PersonID
 	only   map[holdingKey]bool // nil for all
+	own    bool                // none that was received in a case
 }
 
 // Shelf opens all studies of the person who gets what the hospital sends.
@@ -35,6 +36,16 @@ func (d *Desk) Shelf(ctx context.Context) (*Shelf, error) {
 		return nil, err
 	}
 	return &Shelf{d: d, person: p.id}, nil
+}
+
+// OwnShelf is Shelf without what was received in cases: a PACS that asks must not get the patients
+// of others among its own.
+func (d *Desk) OwnShelf(ctx context.Context) (*Shelf, error) {
+	s, err := d.Shelf(ctx)
+	if err == nil {
+		s.own = true
+	}
+	return s, err
 }
 
 // shelved is a study as it was when a request asked: manifests are replaced, never changed.
@@ -55,7 +66,7 @@ func (s *Shelf) open(ctx context.Context, uid string) (*person, []shelved, error
 	}
 	var out []shelved
 	for key, h := range d.studies.held {
-		if s.only != nil && !s.only[key] || !d.visible(p, h) || uid != "" && h.manifest.Study.UID != uid || d.quarantined(h) != nil {
+		if s.only != nil && !s.only[key] || s.own && h.row == nil || !d.visible(p, h) || uid != "" && h.manifest.Study.UID != uid || d.quarantined(h) != nil {
 			continue
 		}
 		out = append(out, shelved{h, h.manifest, h.row != nil})

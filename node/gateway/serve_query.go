@@ -24,7 +24,7 @@ var (
 	errManyMore = errors.New("too many instances")
 )
 
-// find answers a caller's C-FIND from the studies that the web listener's keys read.
+// find answers a caller's C-FIND from the studies that were taken in here.
 func (l *listener) find(ctx context.Context, ask dimse.Ask, match func(dimse.Status, []byte) error) (dimse.Status, string) {
 	shelf, set, status, why := l.query(ctx, ask)
 	if why != "" {
