@@ -22,6 +22,7 @@ import (
 	"github.com/curbside-p2p/curbside/node/control"
 	"github.com/curbside-p2p/curbside/protocol/blob"
 	"github.com/curbside-p2p/curbside/protocol/seal"
+	"github.com/curbside-p2p/curbside/protocol/wire"
 	"github.com/curbside-p2p/curbside/storage/blobs"
 )
 
@@ -309,13 +310,14 @@ func (r *importRun) seal(s source, file []byte, in *study.Instance) (*sealedFile
 // bulk that does not unpack to itself is stored as it is, and loudly reported.
 func (r *importRun) put(out *sealedFile, head, bulk, stored []byte) error {
 	in := out.in
-	sealedHead, headRef, headLeaves := seal.Blob(out.h.row.HS, seal.Head, head)
+	hs, bs := r.secrets(out.h)
+	sealedHead, headRef, headLeaves := seal.Blob(hs, seal.Head, head)
 	out.row.Head = study.HeadRef{Ref: headRef}
 	var sealedBulk []byte
 	var bulkLeaves [][32]byte
 	if len(bulk) > 0 {
 		var ref blob.Ref
-		sealedBulk, ref, bulkLeaves = seal.Blob(out.h.row.BS, seal.Bulk, stored)
+		sealedBulk, ref, bulkLeaves = seal.Blob(bs, seal.Bulk, stored)
 		out.row.Bulk = study.BulkRef{Ref: &ref}
 	}
 	if !r.opensTo(in, &out.row, sealedHead, sealedBulk) {
@@ -337,6 +339,14 @@ func (r *importRun) put(out *sealedFile, head, bulk, stored []byte) error {
 		}
 	}
 	return nil
+}
+
+// secrets are what the blobs of a study are sealed under. Its row is replaced by whoever commits
+// meanwhile, its secrets never change.
+func (r *importRun) secrets(h *holding) (hs, bs wire.Secret) {
+	r.d.mu.Lock()
+	defer r.d.mu.Unlock()
+	return h.row.HS, h.row.BS
 }
 
 // opensTo reports whether the sealed blobs give back the file with the instance's hash.

@@ -58,9 +58,9 @@ func TestMeter(t *testing.T) {
 // shelf is a Directory of one author, or of a liar.
 type shelf struct {
 	cache  *directory.Cache
+	mu     sync.Mutex // guards all below
 	frames [][]byte
 	topics [][32]byte
-	mu     sync.Mutex
 	served int
 }
 
@@ -72,7 +72,20 @@ func (s *shelf) Own() [][]byte {
 	s.served++
 	return s.frames
 }
-func (s *shelf) Topics() [][32]byte { return s.topics }
+
+func (s *shelf) Topics() [][32]byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.topics
+}
+
+// list puts up what its node serves from now on.
+func (s *shelf) list(frames [][]byte, topics [][32]byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.frames, s.topics = frames, topics
+}
+
 func (s *shelf) Pass(r *directory.Request, most int) [][]byte {
 	return s.cache.Pass(r, most, time.Now().UnixMilli())
 }
@@ -103,7 +116,7 @@ func TestDirectoryLAN(t *testing.T) {
 	author := newShelf()
 	x := author.on(t, hub.Addrs()...)
 	a := newSimAuthor(t, rng, "neuro", "en", x.id)
-	author.frames, author.topics = [][]byte{a.frame}, a.listing.Topics()
+	author.list([][]byte{a.frame}, a.listing.Topics())
 	x.Relist()
 	if _, err := hub.Find(t.Context(), nil); err != nil {
 		t.Fatal(err)
@@ -115,7 +128,7 @@ func TestDirectoryLAN(t *testing.T) {
 
 	liar := newShelf()
 	z := liar.on(t, hub.Addrs()...)
-	liar.frames = [][]byte{[]byte("no frame"), []byte("nor"), []byte("nor this"), []byte("nor that")}
+	liar.list([][]byte{[]byte("no frame"), []byte("nor"), []byte("nor this"), []byte("nor that")}, nil)
 	if err := y.host.Connect(t.Context(), peer.AddrInfo{ID: z.id, Addrs: z.host.Addrs()}); err != nil {
 		t.Fatal(err)
 	}
