@@ -127,7 +127,7 @@ func TestWatch(t *testing.T) {
 	if len(s.Refused) != 3 || s.Taken != 3 || s.Waiting != 0 || s.Fault != "" {
 		t.Errorf("%+v", s)
 	}
-	if b, err := os.ReadFile(w.cfg.State); err != nil || strings.Contains(string(b), "one.dcm") || strings.Contains(string(b), "bad") {
+	if b, err := os.ReadFile(w.cfg.State); err != nil || strings.Contains(string(b), "one.dcm") || strings.Contains(string(b), "bad.txt") {
 		t.Errorf("the memory names files: %s %v", b, err)
 	}
 
