@@ -390,12 +390,6 @@ func (n *Needles) in(t study.Tag, vr string, value []byte) *Hit {
 	return nil
 }
 
-// InText reports whether a text holds a needle: for the places of a bulk where text was left.
-func (n *Needles) InText(b []byte) bool {
-	lower := bytes.ToLower(b)
-	return slices.ContainsFunc(n.raw, func(r []byte) bool { return bytes.Contains(lower, r) })
-}
-
 func hasLetters(s string) bool { return strings.ContainsFunc(s, unicode.IsLetter) }
 
 func letterOrDigit(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }

@@ -1,6 +1,7 @@
 package deid
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -369,18 +370,8 @@ func (w *rewriter) finish() {
 		if a.Tag != b.Tag {
 			return int(int64(a.Tag) - int64(b.Tag))
 		}
-		return compareText(a.Action, b.Action)
+		return cmp.Compare(a.Action, b.Action)
 	})
 	slices.Sort(w.out.Removed)
 	w.out.Removed = slices.Compact(w.out.Removed)
-}
-
-func compareText(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }

@@ -56,10 +56,6 @@ func Excluded(class string) string {
 	return ""
 }
 
-// Documented reports whether a released object keeps its content: what people wrote is why it
-// was released.
-func Documented(class string) bool { return Excluded(class) != "" }
-
 // Risk says why an image may have text in its pixels, by what its head says; "" if nothing does.
 func Risk(in *study.Instance, o *study.Outline) string {
 	burned := trim(o.Raw(0x00280301))

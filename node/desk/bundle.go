@@ -109,18 +109,11 @@ func (d *Desk) planBundle(ctx context.Context, req control.BundleWriteRequest) (
 }
 
 func (d *Desk) bundleRecipients(plan *bundlePlan, to []string) error {
-	for _, said := range to {
-		id, err := d.findContact(plan.p, said)
-		if err != nil {
-			return err
-		}
-		if slices.Contains(plan.to, id) {
-			continue
-		}
-		if err := d.mayReceive(plan.p, id); err != nil {
-			return err
-		}
-		plan.to = append(plan.to, id)
+	var err error
+	if plan.to, err = d.recipients(plan.p, to); err != nil {
+		return err
+	}
+	for _, id := range plan.to {
 		prof := d.profiles[id]
 		if o := d.personOf(id); o != nil {
 			prof = o.profile

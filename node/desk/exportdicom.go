@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"io"
 
 	"github.com/curbside-p2p/curbside/consult/annot"
 	"github.com/curbside-p2p/curbside/consult/consult"
@@ -145,23 +146,30 @@ func (d *Desk) describe(ctx context.Context, row *study.ManifestInstance) (*stud
 		return nil, err
 	}
 	defer leave()
+	return readHead(d, row, study.Parse, study.ParseJoined)
+}
+
+// readHead reads the head of an instance that is here with one of two readers: of a whole file, or of
+// one whose pixels lie apart and are not read.
+func readHead[T any](d *Desk, row *study.ManifestInstance, whole func([]byte) (T, error), joined func([]byte, int64, io.ReaderAt, int64) (T, error)) (T, error) {
+	var none T
 	head, err := d.head(row)
 	if err != nil {
-		return nil, err
+		return none, err
 	}
 	if row.Bulk.Ref == nil {
-		return study.Parse(head)
+		return whole(head)
 	}
 	f, err := d.blobs.Open(row.Bulk.Ref.ID)
 	if err != nil {
-		return nil, err
+		return none, err
 	}
 	defer f.Close()
 	bulk, err := openBulk(row, f)
 	if err != nil {
-		return nil, err
+		return none, err
 	}
-	return study.ParseJoined(head, int64(row.Off), bulk, int64(row.BulkLen))
+	return joined(head, int64(row.Off), bulk, int64(row.BulkLen))
 }
 
 // byAuthor groups marks by their author, in the order of the case.

@@ -110,7 +110,7 @@ func (d *Desk) planRequest(ctx context.Context, req control.NewCase) (*newCase, 
 	if err := plan.decideCase(req); err != nil {
 		return nil, err
 	}
-	if err := d.recipients(plan, req.To); err != nil {
+	if plan.to, err = d.recipients(p, req.To); err != nil {
 		return nil, err
 	}
 	if err := d.attach(plan, req.Studies); err != nil {
@@ -130,22 +130,23 @@ func (d *Desk) planRequest(ctx context.Context, req control.NewCase) (*newCase, 
 	return plan, d.lint(plan, req)
 }
 
-// recipients finds whom to send to: known, trusted enough, not blocked (FIELD §4.3, G1).
-func (d *Desk) recipients(plan *newCase, to []string) error {
+// recipients finds whom to send to, each once: known, trusted enough, not blocked (FIELD §4.3, G1).
+func (d *Desk) recipients(p *person, to []string) ([]identity.PersonID, error) {
+	var out []identity.PersonID
 	for _, said := range to {
-		id, err := d.findContact(plan.p, said)
+		id, err := d.findContact(p, said)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if slices.Contains(plan.to, id) {
+		if slices.Contains(out, id) {
 			continue
 		}
-		if err := d.mayReceive(plan.p, id); err != nil {
-			return err
+		if err := d.mayReceive(p, id); err != nil {
+			return nil, err
 		}
-		plan.to = append(plan.to, id)
+		out = append(out, id)
 	}
-	return nil
+	return out, nil
 }
 
 func (d *Desk) mayReceive(p *person, id identity.PersonID) error {

@@ -390,28 +390,7 @@ func (s *Shelf) set(ctx context.Context, in dicomweb.Instance) (*object.File, er
 		return nil, err
 	}
 	defer leave()
-	return s.d.readSet(&at.row)
-}
-
-// readSet reads the data set of an instance that is here, without its pixels.
-func (d *Desk) readSet(row *study.ManifestInstance) (*object.File, error) {
-	head, err := d.head(row)
-	if err != nil {
-		return nil, err
-	}
-	if row.Bulk.Ref == nil {
-		return object.Read(head)
-	}
-	f, err := d.blobs.Open(row.Bulk.Ref.ID)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	bulk, err := openBulk(row, f)
-	if err != nil {
-		return nil, err
-	}
-	return object.ReadJoined(head, int64(row.Off), bulk, int64(row.BulkLen))
+	return readHead(s.d, &at.row, object.Read, object.ReadJoined)
 }
 
 // Bulk gives a value that Metadata named by path.

@@ -70,12 +70,8 @@ func (d *dicom) get(ctx context.Context, studyUID string, take func(path string)
 		return failed
 	case err != nil:
 		return err
-	case last.Failed > 0:
-		return fmt.Errorf("%d of %d instances could not be fetched", last.Failed, last.Failed+last.Completed+last.Warning)
-	case last.Completed+last.Warning == 0:
-		return errNotThere
 	}
-	return released(a)
+	return retrieved(a, last)
 }
 
 // hand writes an instance to a file and hands it over.
@@ -248,6 +244,13 @@ func (d *dicom) move(ctx context.Context, studyUID string, take func(path string
 		return c.err
 	case err != nil:
 		return err
+	}
+	return retrieved(a, last)
+}
+
+// retrieved says what came of a retrieval that ended, and ends its association.
+func retrieved(a *dimse.Assoc, last dimse.Progress) error {
+	switch {
 	case last.Failed > 0:
 		return fmt.Errorf("%d of %d instances could not be fetched", last.Failed, last.Failed+last.Completed+last.Warning)
 	case last.Completed+last.Warning == 0:

@@ -274,16 +274,7 @@ func (n *Node) Join(ctx context.Context, peers []identity.PeerAddrs, join []byte
 }
 
 func (n *Node) joinOne(ctx context.Context, h host.Host, to peer.AddrInfo, join []byte) ([]byte, error) {
-	n.mu.Lock()
-	n.joining[to.ID]++
-	n.mu.Unlock()
-	defer func() {
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		if n.joining[to.ID]--; n.joining[to.ID] <= 0 {
-			delete(n.joining, to.ID)
-		}
-	}()
+	defer n.seek(to.ID)()
 	s, err := open(ctx, h, to)
 	if err != nil {
 		return nil, err

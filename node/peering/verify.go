@@ -80,18 +80,23 @@ func (n *Node) OpenVerify(ctx context.Context, peers []identity.PeerAddrs, f fun
 	return ErrUnreachable
 }
 
-// streamTo opens a stream to somebody that a person here wants to reach.
-func (n *Node) streamTo(ctx context.Context, h host.Host, to peer.AddrInfo, id protocol.ID) (network.Stream, error) {
+// seek lets a peer that is no target be dialled wherever it says it is, until found is called.
+func (n *Node) seek(p peer.ID) (found func()) {
 	n.mu.Lock()
-	n.joining[to.ID]++
-	n.mu.Unlock()
-	defer func() {
+	defer n.mu.Unlock()
+	n.joining[p]++
+	return func() {
 		n.mu.Lock()
 		defer n.mu.Unlock()
-		if n.joining[to.ID]--; n.joining[to.ID] <= 0 {
-			delete(n.joining, to.ID)
+		if n.joining[p]--; n.joining[p] <= 0 {
+			delete(n.joining, p)
 		}
-	}()
+	}
+}
+
+// streamTo opens a stream to somebody that a person here wants to reach.
+func (n *Node) streamTo(ctx context.Context, h host.Host, to peer.AddrInfo, id protocol.ID) (network.Stream, error) {
+	defer n.seek(to.ID)()
 	return openStream(ctx, h, to, id)
 }
 

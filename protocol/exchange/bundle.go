@@ -2,7 +2,6 @@ package exchange
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -458,6 +457,3 @@ func decodePart(b []byte) (p Part, err error) {
 	}
 	return p, nil
 }
-
-// IsBundle says whether a file begins as a bundle does.
-func IsBundle(head []byte) bool { return bytes.HasPrefix(head, []byte(bundleMagic)) }

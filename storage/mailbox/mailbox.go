@@ -13,6 +13,7 @@
 package mailbox
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -413,7 +414,7 @@ func (s *Store) Items(id mailbox.BoxID, after uint64, maxBytes int) ([]mailbox.I
 	s.expire(b)
 	var out []mailbox.Item
 	total := 0
-	from, _ := slices.BinarySearchFunc(b.items, after+1, func(m meta, c uint64) int { return compare(m.cursor, c) })
+	from, _ := slices.BinarySearchFunc(b.items, after+1, func(m meta, c uint64) int { return cmp.Compare(m.cursor, c) })
 	for _, m := range b.items[from:] {
 		if len(out) > 0 && total+int(m.size) > maxBytes {
 			return out, true, nil
@@ -432,16 +433,6 @@ func (s *Store) Items(id mailbox.BoxID, after uint64, maxBytes int) ([]mailbox.I
 		total += len(item)
 	}
 	return out, false, nil
-}
-
-func compare(a, b uint64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // Acknowledge deletes items up to a cursor.
