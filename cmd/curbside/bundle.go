@@ -51,9 +51,7 @@ Where there is no network at all, contacts are made by files first: contact add 
 			if req.Out, err = filepath.Abs(req.Out); err != nil {
 				return err
 			}
-			return a.bundle(cmd.Context(), func(ctx context.Context, emit func(control.BundleEvent) error) error {
-				return stream(ctx, a, control.BundleWrite, req, emit)
-			})
+			return bundle(cmd.Context(), a, control.BundleWrite, req)
 		}),
 	}
 	f := cmd.Flags()
@@ -89,9 +87,7 @@ other, --partial takes each by itself, in any order.`,
 			if req.Files, err = absolute(args); err != nil {
 				return err
 			}
-			return a.bundle(cmd.Context(), func(ctx context.Context, emit func(control.BundleEvent) error) error {
-				return stream(ctx, a, control.BundleRead, req, emit)
-			})
+			return bundle(cmd.Context(), a, control.BundleRead, req)
 		}),
 	}
 	cmd.Flags().BoolVar(&req.Partial, "partial", false, "take these parts although others are missing")
@@ -99,27 +95,17 @@ other, --partial takes each by itself, in any order.`,
 }
 
 // bundle shows the progress of writing or reading, and prints what came of it.
-func (a *app) bundle(ctx context.Context, work func(context.Context, func(control.BundleEvent) error) error) error {
-	var res *control.BundleResult
-	b := a.bar()
-	err := work(ctx, func(e control.BundleEvent) error {
-		if e.Result != nil {
-			res = e.Result
-			return nil
+func bundle[Req any](ctx context.Context, a *app, op control.Stream[Req, control.BundleEvent], req Req) error {
+	res, err := tracked(ctx, a, op, req, func(b *bar, e control.BundleEvent) *control.BundleResult {
+		if e.Result == nil {
+			b.set(e.Done, e.Total, e.Phase+" "+size(e.Done))
 		}
-		b.set(e.Done, e.Total, e.Phase+" "+size(e.Done))
-		return nil
+		return e.Result
 	})
-	b.clear()
 	if err != nil {
 		return err
 	}
-	if res == nil {
-		return control.Errorf(control.Internal, "the node went away")
-	}
-	for _, w := range res.Warnings {
-		a.warn("%s", w)
-	}
+	a.warnAll(res.Warnings)
 	res.Warnings = nil
 	return a.emit(*res, func(pg *page) {
 		pg.field("cases", res.Cases)

@@ -186,6 +186,23 @@ func stream[Req, Event any](ctx context.Context, a *app, op control.Stream[Req, 
 	return err
 }
 
+// tracked calls a stream that shows its progress and ends with a result; show keeps it once it came.
+func tracked[Req, Event, Res any](ctx context.Context, a *app, op control.Stream[Req, Event], req Req, show func(*bar, Event) *Res) (*Res, error) {
+	var res *Res
+	b := a.bar()
+	err := stream(ctx, a, op, req, func(e Event) error {
+		if r := show(b, e); r != nil {
+			res = r
+		}
+		return nil
+	})
+	b.clear()
+	if err == nil && res == nil {
+		err = control.Errorf(control.Internal, "the node went away")
+	}
+	return res, err
+}
+
 // unlock answers a failure that says the vault is locked, or that a signature wants the
 // passphrase: with the file, which went along already, or from the terminal.
 func (a *app) unlock(ctx context.Context, err error) (again bool, _ error) {

@@ -225,20 +225,13 @@ DICOM listener of the running node, or over DICOMweb.`,
 		Example:           "  curbside gateway fetch pacs --study-uid 1.2.840.113619.2.55",
 		ValidArgsFunction: a.first(a.destinationNames),
 		RunE: a.work(func(cmd *cobra.Command, args []string) error {
-			var res *control.ImportResult
-			b := a.bar()
 			req := control.GatewayFetchRequest{Name: args[0], StudyUID: uid}
-			err := stream(cmd.Context(), a, control.GatewayFetch, req, func(e control.GatewayFetchEvent) error {
-				res = e.Result
+			res, err := tracked(cmd.Context(), a, control.GatewayFetch, req, func(b *bar, e control.GatewayFetchEvent) *control.ImportResult {
 				b.set(e.Bytes, 0, fmt.Sprintf("%s, %s", plural(e.Done, "image"), size(e.Bytes)))
-				return nil
+				return e.Result
 			})
-			b.clear()
 			if err != nil {
 				return err
-			}
-			if res == nil {
-				return control.Errorf(control.Internal, "the node went away")
 			}
 			return a.emit(*res, func(pg *page) { pg.imported(res) })
 		}),
@@ -258,19 +251,13 @@ committed. It fails if any was not stored.`,
 		Example:           "  curbside gateway send pacs --study 81b4",
 		ValidArgsFunction: a.first(a.destinationNames),
 		RunE: a.work(func(cmd *cobra.Command, args []string) error {
-			var res *control.GatewaySent
-			b := a.bar()
-			err := stream(cmd.Context(), a, control.GatewaySend, control.GatewaySendRequest{Name: args[0], Study: said}, func(e control.GatewaySendEvent) error {
-				res = e.Result
+			req := control.GatewaySendRequest{Name: args[0], Study: said}
+			res, err := tracked(cmd.Context(), a, control.GatewaySend, req, func(b *bar, e control.GatewaySendEvent) *control.GatewaySent {
 				b.set(e.Bytes, e.Total, fmt.Sprintf("%d of %s, %s", e.Done, plural(e.Files, "image"), size(e.Bytes)))
-				return nil
+				return e.Result
 			})
-			b.clear()
 			if err != nil {
 				return err
-			}
-			if res == nil {
-				return control.Errorf(control.Internal, "the node went away")
 			}
 			if err := a.emit(*res, func(pg *page) { pg.sent(res) }); err != nil {
 				return err

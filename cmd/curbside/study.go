@@ -49,12 +49,10 @@ nobody states is not in it.`,
 }
 
 func (a *app) importPaths(ctx context.Context, paths []string, said *control.Capture) error {
-	var res *control.ImportResult
-	b := a.bar()
-	err := stream(ctx, a, control.Import, control.ImportRequest{Paths: paths, Capture: said}, func(e control.ImportEvent) error {
+	req := control.ImportRequest{Paths: paths, Capture: said}
+	res, err := tracked(ctx, a, control.Import, req, func(b *bar, e control.ImportEvent) *control.ImportResult {
 		if e.Result != nil {
-			res = e.Result
-			return nil
+			return e.Result
 		}
 		total := int64(0) // not known while folders are still being read
 		if e.TotalSeen {
@@ -63,12 +61,8 @@ func (a *app) importPaths(ctx context.Context, paths []string, said *control.Cap
 		b.set(e.Bytes, total, fmt.Sprintf("%d of %s, %s", e.Done, plural(e.Files, "file"), size(e.Bytes)))
 		return nil
 	})
-	b.clear()
 	if err != nil {
 		return err
-	}
-	if res == nil {
-		return control.Errorf(control.Internal, "the node went away")
 	}
 	a.warnAll(res.Warnings)
 	if err := a.emit(*res, func(pg *page) { pg.imported(res) }); err != nil {
