@@ -79,6 +79,22 @@ func TestImportDirection(t *testing.T) {
 	}
 }
 
+// TestTopLevel: the top level is fixed; what a tool or a slip leaves there must not go in with a change.
+func TestTopLevel(t *testing.T) {
+	t.Parallel()
+	fixed := []string{"LICENSE", "README.md", "cmd", "consult", "go.mod", "go.sum", "node", "protocol", "storage", "tui"}
+	built := []string{"curbside", "curbside-relay", "curbside.exe", "curbside-relay.exe"} // by go build; git ignores them
+	entries, err := os.ReadDir("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if name := e.Name(); name[0] != '.' && !slices.Contains(fixed, name) && !slices.Contains(built, name) {
+			t.Errorf("%q stands at the top level, where only %s and dot-files do", name, strings.Join(fixed, ", "))
+		}
+	}
+}
+
 // readImports returns the module path and, for each folder with Go files, the
 // imports of its files without tests.
 func readImports(t *testing.T, root string) (module string, imports map[string][]string) {
